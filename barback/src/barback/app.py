@@ -1,0 +1,76 @@
+"""What an application consists of. A value: declares, opens nothing."""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, Generic, Protocol, TypeVar
+
+from barback.broker import QueueLimits
+from barback.cron import Schedule
+from barback.errors import DeclarationError
+from barback.job import AnyJob
+from barback.registry import Registry, find_jobs
+
+ServicesT = TypeVar("ServicesT")
+
+
+def no_services() -> AbstractAsyncContextManager[None]:
+    """For apps whose handlers need nothing opened."""
+    return nullcontext()
+
+
+class Prepare(Protocol):
+    """Called by `barback dev` once its servers run and their addresses are in the environment."""
+
+    def __call__(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Development:
+    """What `barback dev` does for this app besides an embedded Redis.
+
+    `postgres_url`: the variable that names the app's database; if neither it nor one of `instead` is set, an embedded
+    Postgres is started and the variable set. `prepare` is then called in a process of its own (migrations, sample data).
+    """
+
+    postgres_url: str | None = None
+    instead: tuple[str, ...] = ()
+    prepare: Prepare | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class App(Generic[ServicesT]):
+    """Jobs, schedules, and the services their handlers are given.
+
+    `jobs`: a package (every module in it is imported and its jobs taken) or the jobs themselves. `services`: opens what
+    handlers need, once a worker. `queues`: concurrency of one worker by queue name (default: the settings').
+    `limits`: bounds over all workers, by queue name.
+
+    :raises DeclarationError: two jobs of one name, a schedule of a job that is not the app's.
+    """
+
+    jobs: ModuleType | Iterable[AnyJob]
+    services: Callable[[], AbstractAsyncContextManager[ServicesT]]
+    schedules: tuple[Schedule, ...] = ()
+    queues: Mapping[str, int] = field(default_factory=dict[str, int])
+    limits: Mapping[str, QueueLimits] = field(default_factory=dict[str, QueueLimits])
+    name: str = "app"
+    development: Development = Development()
+    registry: Registry = field(init=False)
+
+    def __post_init__(self) -> None:
+        jobs = find_jobs(self.jobs) if isinstance(self.jobs, ModuleType) else tuple(self.jobs)
+        object.__setattr__(self, "registry", Registry(jobs))
+        seen: set[str] = set()
+        for schedule in self.schedules:
+            if schedule.job not in self.registry.jobs:
+                raise DeclarationError(
+                    f"Schedule '{schedule.id}': its job '{schedule.job.name}' is not one of the app's."
+                )
+            if schedule.id in seen:
+                raise DeclarationError(f"Schedule '{schedule.id}' is declared twice.")
+            seen.add(schedule.id)
+
+
+AnyApp = App[Any]

@@ -1,0 +1,311 @@
+"""What barback asks of a queue: a Protocol of values, no clock but the broker's own, no keys, no milliseconds.
+
+    enqueue ──► waiting | delayed | prioritized | waiting-children
+    exchange(fetch) ──► active, with a lock ──► exchange(outcomes):
+        Completed ──► completed      Retry ──► delayed or waiting
+        Failed ──► failed            HandedBack ──► the front of waiting, attempt not used up
+    active without a lock, twice seen ──► recover_stalled ──► waiting, crash count + 1
+
+`bullmq/` implements it over Redis, `memory.py` in dictionaries; both pass `tests/contract/`.
+Every method may raise `BrokerUnavailable` (nothing known to be written) and `BrokerError`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal, Protocol
+
+from barback.answers import Answer, State
+from barback.options import JobOptions
+
+# ── adding ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to add. `data` is JSON text as it shall stand on the wire."""
+
+    queue: str
+    name: str
+    data: str
+    options: JobOptions = field(default_factory=JobOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class NewFlow:
+    """A job that waits for its children, added with all of them or not at all."""
+
+    job: NewJob
+    children: Sequence["NewFlow"] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AddedFlow:
+    """The answers for a flow, in the shape of the flow."""
+
+    answer: Answer
+    children: Sequence["AddedFlow"] = ()
+
+
+# ── working ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """On whose behalf jobs are fetched: each job's token is made of `worker` and a count."""
+
+    worker: str
+    lock_s: float = 10.0
+
+
+@dataclass(slots=True)
+class FetchedJob:
+    """A job this worker now holds the lock of."""
+
+    queue: str
+    id: str
+    token: str
+    name: str
+    data: str
+    options: JobOptions
+    attempt: int = 1
+    """The attempt this run is, counted from 1."""
+    starts: int = 1
+    crashes: int = 0
+    added_at: float = 0.0
+    started_at: float = 0.0
+    stacktraces: Sequence[str] = ()
+    """Of earlier attempts, oldest first."""
+    schedule_id: str | None = None
+    deferred_failure: str | None = None
+    """Not None: fail it with this reason without running it (crash limit, failed child)."""
+    unreadable: str | None = None
+    """Not None: its hash cannot be decoded, for this reason; only queue, id and token can be trusted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The job is done. `result` is JSON text."""
+
+    result: str = "null"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """This attempt failed; run again after `after_s`. `uses_attempt` False: it was asked for (RetryLater)."""
+
+    after_s: float
+    reason: str
+    stacktrace: str = ""
+    uses_attempt: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The job failed for good."""
+
+    reason: str
+    stacktrace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedBack:
+    """Not finished here: back to the front of waiting, the attempt not used up (P9)."""
+
+
+Outcome = Completed | Retry | Failed | HandedBack
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A held job and what became of it."""
+
+    job: FetchedJob
+    outcome: Outcome
+
+
+class Settled(Enum):
+    """How the broker answered a settlement."""
+
+    WRITTEN = "written"
+    LOCK_LOST = "lock lost"
+    """The lock is gone or another worker's: nothing was written (P10)."""
+    GONE = "gone"
+    """The job was removed meanwhile: nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What one `exchange` gave: an answer for each settlement, in order, and the jobs fetched."""
+
+    settled: Sequence[Settled] = ()
+    jobs: Sequence[FetchedJob] = ()
+    next_at: float | None = None
+    """Not None, if no job was left: when the next delayed job is due."""
+    limited_until: float | None = None
+    """Not None: the queue's rate limit allows no job before."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    """Over all workers of a queue. None: no limit. `rate` is (jobs, seconds)."""
+
+    concurrency: int | None = None
+    rate: tuple[int, float] | None = None
+
+
+# ── looking ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """All that is stored of one job. `data`, `result` and `progress` are JSON text."""
+
+    queue: str
+    id: str
+    name: str
+    state: State
+    data: str
+    options: JobOptions
+    added_at: float
+    attempts_made: int = 0
+    starts: int = 0
+    crashes: int = 0
+    progress: str = "0"
+    result: str | None = None
+    failed_reason: str | None = None
+    stacktraces: Sequence[str] = ()
+    started_at: float | None = None
+    finished_at: float | None = None
+    deduplication_id: str | None = None
+    schedule_id: str | None = None
+    parent: str | None = None
+
+
+ListedState = Literal["waiting", "delayed", "prioritized", "active", "completed", "failed", "waiting-children"]
+LISTED_STATES: tuple[ListedState, ...] = (
+    "waiting",
+    "prioritized",
+    "delayed",
+    "active",
+    "completed",
+    "failed",
+    "waiting-children",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSchedule:
+    """A schedule as the broker holds it. `next_at` None: nothing will ever run it again."""
+
+    id: str
+    name: str
+    pattern: str | None
+    tz: str | None
+    data: str
+    next_at: float | None
+
+
+# ── the Protocol ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Broker(Protocol):
+    """See the module. Opened before, closed after; safe to use from one event loop, `extend_locks` from any thread."""
+
+    async def open(self) -> None:
+        """Connect and check; `BrokerUnavailable` within 5 s says what to do."""
+        ...
+
+    async def close(self) -> None: ...
+
+    def now(self) -> float:
+        """The broker's clock, epoch seconds."""
+        ...
+
+    async def add(self, jobs: Sequence[NewJob]) -> list[Answer]:
+        """Make these durable (P1), in order; one answer each (P5). Of any number and of several queues."""
+        ...
+
+    async def add_flow(self, flow: NewFlow) -> AddedFlow:
+        """Add a tree of jobs, all or none. A parent is in waiting-children until its children have finished."""
+        ...
+
+    async def exchange(self, queue: str, settlements: Sequence[Settlement], fetch: int, lease: Lease) -> Exchange:
+        """Write outcomes, then fetch up to `fetch` jobs (0: none). Never blocks for a job to come."""
+        ...
+
+    async def wait_for_jobs(self, queue: str, until: float | None) -> None:
+        """Return when there may be a job, at `until`, or after some seconds. May return too early, never too late.
+
+        Safe to cancel: a wake-up that was taken is passed on.
+        """
+        ...
+
+    def extend_locks(self, queue: str, jobs: Sequence[FetchedJob], lock_s: float) -> list[FetchedJob]:
+        """Renew the locks of held jobs from now; return those whose lock is lost. Called from the renewal thread."""
+        ...
+
+    async def recover_stalled(self, queue: str, every_s: float, crash_limit: int) -> list[str]:
+        """Put jobs active without a lock back to waiting, if nobody looked for `every_s`; their ids.
+
+        A job is touched when it is seen so a second time. Over the crash limit it carries a deferred failure (P8).
+        """
+        ...
+
+    async def repair(self, queue: str) -> list[str]:
+        """Find waiting jobs that are in no list (P6) and put them back; their ids. Reads the whole queue."""
+        ...
+
+    async def set_progress(self, queue: str, job_id: str, progress: str) -> None:
+        """`progress` is JSON text. A job that is gone is ignored."""
+        ...
+
+    async def add_log(self, queue: str, job_id: str, line: str, keep: int) -> None:
+        """Append a line, keeping the last `keep`. A job that is gone is ignored."""
+        ...
+
+    async def logs(self, queue: str, job_id: str) -> list[str]: ...
+
+    async def children_results(self, queue: str, job_id: str) -> Mapping[str, str]:
+        """JSON text by `queue:job id` of each finished child."""
+        ...
+
+    async def counts(self, queue: str) -> dict[ListedState, int]: ...
+
+    async def state(self, queue: str, job_id: str) -> State: ...
+
+    async def get(self, queue: str, job_id: str) -> JobRecord | None: ...
+
+    async def list_jobs(self, queue: str, state: ListedState, start: int, count: int) -> list[JobRecord]:
+        """In the order in which they will run; finished ones newest first."""
+        ...
+
+    async def remove(self, queue: str, job_id: str) -> bool:
+        """Remove a job and its children. False: it does not exist. `BrokerError`: it runs, or a schedule owns it."""
+        ...
+
+    async def retry(self, queue: str, job_id: str) -> None:
+        """Put a failed or completed job back to waiting, its attempts counted anew. `BrokerError`: it is neither."""
+        ...
+
+    async def promote(self, queue: str, job_id: str) -> None:
+        """Run a delayed job now. `BrokerError`: it is not delayed."""
+        ...
+
+    async def pause(self, queue: str) -> None: ...
+
+    async def resume(self, queue: str) -> None: ...
+
+    async def is_paused(self, queue: str) -> bool: ...
+
+    async def set_limits(self, queue: str, limits: QueueLimits) -> None: ...
+
+    async def schedules(self, queue: str) -> list[StoredSchedule]: ...
+
+    async def put_schedule(self, queue: str, schedule: StoredSchedule, options: JobOptions) -> None:
+        """Make or replace a schedule and its next job, which is due at `schedule.next_at`."""
+        ...
+
+    async def advance_schedule(self, queue: str, schedule: StoredSchedule, next_at: float, options: JobOptions) -> bool:
+        """Make the job of the slot after the due one. False: another worker was first (compare and set)."""
+        ...

@@ -1,0 +1,81 @@
+"""Finds the jobs of an app and looks them up by name."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from types import ModuleType
+from typing import cast
+
+from barback.errors import DeclarationError, UnknownJob, UnknownQueue
+from barback.job import AnyJob, Job
+
+
+class Registry:
+    """The jobs of an app by name. Names are unique over all queues.
+
+    :raises DeclarationError: two different jobs bear one name.
+    """
+
+    def __init__(self, jobs: Iterable[AnyJob]) -> None:
+        self._by_name: dict[str, AnyJob] = {}
+        for job in jobs:
+            first = self._by_name.setdefault(job.name, job)
+            if first is not job:
+                raise DeclarationError(
+                    f"Two jobs are named '{job.name}': {_where(first)} and {_where(job)}. Names are unique in an app."
+                )
+
+    @property
+    def jobs(self) -> tuple[AnyJob, ...]:
+        return tuple(self._by_name.values())
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The queues of all jobs, in the order of their declaration."""
+        return tuple(dict.fromkeys(job.queue for job in self.jobs))
+
+    def find(self, name: str, queue: str | None = None) -> AnyJob:
+        """The job of that name; with `queue`, only if that is its queue.
+
+        :raises UnknownJob: names the closest one.
+        """
+        job = self._by_name.get(name)
+        if job is None or (queue is not None and job.queue != queue):
+            raise UnknownJob(name, self._names(queue), queue)
+        return job
+
+    def check_queue(self, name: str) -> str:
+        """The name itself.
+
+        :raises UnknownQueue: no job of the app is in it; names the closest one.
+        """
+        if name not in self.queues:
+            raise UnknownQueue(name, self.queues)
+        return name
+
+    def _names(self, queue: str | None) -> list[str]:
+        return [job.name for job in self.jobs if queue is None or job.queue == queue]
+
+
+def find_jobs(package: ModuleType) -> tuple[AnyJob, ...]:
+    """Import every module of a package and take the jobs declared in it, in the order of the modules' names.
+
+    :raises DeclarationError: it is not a package, or holds no job.
+    """
+    paths = getattr(package, "__path__", None)
+    if paths is None:
+        raise DeclarationError(
+            f"App(jobs=…): '{package.__name__}' is a module; expected the package that holds the job files."
+        )
+    names = sorted(info.name for info in pkgutil.walk_packages(paths, package.__name__ + "."))
+    modules = [package, *(importlib.import_module(name) for name in names)]
+    jobs: dict[AnyJob, None] = {}
+    for module in modules:
+        jobs.update((cast("AnyJob", value), None) for value in vars(module).values() if isinstance(value, Job))
+    if not jobs:
+        raise DeclarationError(f"App(jobs=…): no job is declared in package '{package.__name__}'.")
+    return tuple(jobs)
+
+
+def _where(job: AnyJob) -> str:
+    return f"{job.handler.__module__}.{job.handler.__qualname__}"

@@ -1,0 +1,84 @@
+"""When a failed attempt runs again. Pure: no clock, no I/O, no randomness of its own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf, isfinite
+
+from barback.errors import InvalidOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """Wait the same time after each failed attempt. Durations are seconds."""
+
+    delay_s: float = 1.0
+    jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self.delay_s, self.jitter)
+
+    def after(self, attempt: int) -> float:
+        """Seconds to wait once `attempt` (counted from 1) has failed, before jitter."""
+        return self.delay_s
+
+
+@dataclass(frozen=True, slots=True)
+class Exponential:
+    """Wait twice as long after each failed attempt. Durations are seconds.
+
+    `longest_s` caps the wait (`inf`: no cap; a Node worker does not know the cap and goes on doubling).
+    """
+
+    first_s: float = 2.0
+    longest_s: float = 3600.0
+    jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self.first_s, self.jitter)
+        if not self.longest_s > 0:
+            raise InvalidOptions(f"Exponential.longest_s: expected more than 0, got {self.longest_s!r}.")
+
+    def after(self, attempt: int) -> float:
+        """Seconds to wait once `attempt` (counted from 1) has failed, before jitter."""
+        # Cap the exponent as well as the result: 2.0 * 2**1999 overflows a float.
+        return min(self.first_s * 2 ** min(attempt - 1, 30), self.longest_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Custom:
+    """Ask a function of the job's own: `wait(attempt, error)` gives seconds, or None to fail the job now.
+
+    Known to workers that declare the job; a Node worker needs a `backoffStrategy` of its own.
+    """
+
+    wait: Callable[[int, BaseException], float | None]
+    jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(0.0, self.jitter)
+
+
+Backoff = Fixed | Exponential | Custom
+
+
+def wait_after(backoff: Backoff | None, attempt: int, error: BaseException, random: float) -> float | None:
+    """Seconds until the next attempt; None means there shall be none.
+
+    `random` in [0, 1) draws the jitter: a jitter of 0.25 waits between 75 % and 100 % of the full time (BullMQ's rule).
+    No backoff at all means at once.
+    """
+    if backoff is None:
+        return 0.0
+    full = backoff.wait(attempt, error) if isinstance(backoff, Custom) else backoff.after(attempt)
+    if full is None:
+        return None
+    if not isfinite(full) or full < 0:
+        raise InvalidOptions(f"Backoff: expected a finite number of seconds of 0 or more, got {full!r}.")
+    return full * (1 - backoff.jitter) + full * backoff.jitter * random
+
+
+def _check(delay_s: float, jitter: float) -> None:
+    if not 0 <= delay_s < inf:
+        raise InvalidOptions(f"Backoff: expected a finite delay of 0 s or more, got {delay_s!r}.")
+    if not 0 <= jitter <= 1:
+        raise InvalidOptions(f"Backoff: expected a jitter from 0 to 1, got {jitter!r}.")

@@ -1,0 +1,144 @@
+"""Settings, read once at the front door. Every wrong one is named in one message, secrets masked."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from barback.errors import SettingsError
+
+ENV_FILES = (".env", ".env.local")
+"""Read from the working directory; the environment wins over `.env.local`, which wins over `.env`."""
+
+SettingsT = TypeVar("SettingsT", bound="EnvSettings")
+
+Blank = BeforeValidator(lambda value: None if value == "" else value)
+
+
+class EnvSettings(BaseSettings):
+    """The base of an app's own settings: same files, same messages."""
+
+    model_config = SettingsConfigDict(env_file=ENV_FILES, extra="ignore", env_ignore_empty=True)
+
+
+class Settings(EnvSettings):
+    """What barback itself needs to know."""
+
+    redis_url: Annotated[SecretStr | None, Blank] = Field(None, validation_alias="REDIS_URL")
+    """`redis://`, `rediss://` (TLS) or `unix://`. None: not set; only `dev` and `demo` can go on."""
+    redis_db: int = Field(1, ge=0, validation_alias="REDIS_DB")
+    redis_prefix: str = Field("bull", min_length=1, validation_alias="BARBACK_PREFIX")
+    """BullMQ's key prefix; the TypeScript side must use the same."""
+    environment: Literal["development", "test", "production"] = Field(
+        "development", validation_alias=AliasChoices("NODE_ENV", "BARBACK_ENV")
+    )
+    concurrency: int = Field(20, ge=1, le=10_000, validation_alias="WORKER_CONCURRENCY")
+    """Jobs in flight a queue and worker; `CAFE_PROCESSING_CONCURRENCY` sets it for queue `cafe-processing`."""
+    lock_s: float = Field(10.0, ge=1, validation_alias="BARBACK_LOCK_S")
+    stalled_check_s: float = Field(5.0, gt=0, validation_alias="BARBACK_STALLED_CHECK_S")
+    crash_limit: int = Field(3, ge=0, validation_alias="BARBACK_CRASH_LIMIT")
+    """How many crashes a job may survive before it is failed (P8)."""
+    grace_s: float = Field(25.0, ge=0, validation_alias="BARBACK_GRACE_S")
+    """How long a stopping worker lets its jobs run."""
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            url = value.get_secret_value()
+            if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
+                raise ValueError(
+                    f"expected redis:// or rediss://, got '{mask_url(url)}'. "
+                    "In development leave it unset for an embedded server"
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _one_database(self) -> "Settings":
+        named = _database_in(self.redis_url.get_secret_value()) if self.redis_url else None
+        if named is not None and named != self.redis_db:
+            raise ValueError(
+                f"REDIS_URL names database {named} but REDIS_DB is {self.redis_db}. "
+                "Take the number out of REDIS_URL or make them equal"
+            )
+        return self
+
+    def concurrency_of(self, queue: str, declared: int | None = None) -> int:
+        """Jobs in flight for one queue: its own variable, else what the app declares, else `WORKER_CONCURRENCY`.
+
+        :raises SettingsError: the variable is not a whole number from 1 to 10,000.
+        """
+        name = concurrency_variable(queue)
+        value = _read_variable(name)
+        if value is None:
+            return declared or self.concurrency
+        if not re.fullmatch(r"\d{1,5}", value) or not 1 <= int(value) <= 10_000:
+            raise SettingsError(f"Wrong settings:\n  {name}: expected a whole number from 1 to 10000, got {value!r}.")
+        return int(value)
+
+
+def load_settings(kind: type[SettingsT]) -> SettingsT:
+    """Read settings from the environment and its files.
+
+    :raises SettingsError: names every wrong one.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        lines = [f"  {_line(kind, e['loc'], e['msg'], e.get('input'))}" for e in error.errors()]
+        raise SettingsError("Wrong settings:\n" + "\n".join(lines)) from None
+
+
+def concurrency_variable(queue: str) -> str:
+    """`cafe-processing` → `CAFE_PROCESSING_CONCURRENCY`."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", queue).strip("_").upper() + "_CONCURRENCY"
+
+
+def mask_url(url: str) -> str:
+    """The address with its password replaced by `***`, and nothing after a '?'."""
+    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url.partition("?")[0])
+
+
+def _database_in(url: str) -> int | None:
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return None
+    path = parts.path.strip("/")
+    return int(path) if path.isdigit() else None
+
+
+def _read_variable(name: str) -> str | None:
+    if os.environ.get(name):
+        return os.environ[name]
+    from dotenv import dotenv_values
+
+    for file in reversed(ENV_FILES):
+        value = dotenv_values(file).get(name) if Path(file).is_file() else None
+        if value:
+            return value
+    return None
+
+
+def _line(kind: type[EnvSettings], location: tuple[int | str, ...], message: str, given: object) -> str:
+    message = message.removeprefix("Value error, ")
+    if not location:
+        return message + "."
+    name = str(location[0])
+    for field_name, info in kind.model_fields.items():
+        if field_name == name and isinstance(info.validation_alias, str):
+            name = info.validation_alias
+    secret = "url" in name.lower() or "key" in name.lower() or "secret" in name.lower()
+    got = "" if secret or not isinstance(given, str | int) else f", got {given!r}"
+    return f"{name}: {message[:1].lower() + message[1:]}{got}."
