@@ -31,7 +31,7 @@ class Development:
     """What `barback dev` does for this app besides an embedded Redis.
 
     `postgres_url`: the variable that names the app's database; if neither it nor one of `instead` is set, an embedded
-    Postgres is started and the variable set. `prepare` is then called in a process of its own (migrations, sample data).
+    Postgres is started and the variable set. `prepare` is then called in its own process (migrations, sample data).
     """
 
     postgres_url: str | None = None
