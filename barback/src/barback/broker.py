@@ -130,6 +130,8 @@ class Settled(Enum):
     WRITTEN = "written"
     LOCK_LOST = "lock lost"
     """The lock is gone or another worker's: nothing was written (P10)."""
+    CHILDREN = "children"
+    """It cannot complete: a child is pending, or failed. Nothing was written; fail it instead."""
     GONE = "gone"
     """The job was removed meanwhile: nothing was written."""
 

@@ -1,0 +1,189 @@
+"""The Broker Protocol over Redis, by BullMQ's own keys and scripts."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from barback.answers import Answer, State
+from barback.broker import (
+    AddedFlow,
+    Exchange,
+    FetchedJob,
+    JobRecord,
+    Lease,
+    ListedState,
+    NewFlow,
+    NewJob,
+    QueueLimits,
+    Settlement,
+    StoredSchedule,
+)
+from barback.bullmq import adding, looking, scheduling, tending
+from barback.bullmq.codec import ms
+from barback.bullmq.connection import LONGEST_BLOCK_S, Connection, client_name
+from barback.bullmq.keys import Keys, keys_of
+from barback.bullmq.working import Exchanger
+from barback.errors import BrokerError
+from barback.options import JobOptions
+
+
+class BullMQBroker:
+    """A `Broker` over Redis or Valkey. Opens nothing until `open`.
+
+    `url`: `redis://`, `rediss://` or `unix://`. `prefix`: BullMQ's key prefix; Node must use the same.
+    """
+
+    def __init__(self, url: str, db: int = 1, prefix: str = "bull") -> None:
+        self._connection = Connection(url, db)
+        self._prefix = prefix
+
+    async def open(self) -> None:
+        await self._connection.open()
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    def now(self) -> float:
+        return time.time()
+
+    # ── adding ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def add(self, jobs: Sequence[NewJob]) -> list[Answer]:
+        return await adding.add_jobs(self._connection, self._prefix, jobs, self.now())
+
+    async def add_flow(self, flow: NewFlow) -> AddedFlow:
+        return await adding.add_flow(self._connection, self._prefix, flow, self.now())
+
+    # ── working ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def exchange(self, queue: str, settlements: Sequence[Settlement], fetch: int, lease: Lease) -> Exchange:
+        return await Exchanger(self._connection, self._keys(queue), lease, self.now()).exchange(settlements, fetch)
+
+    async def wait_for_jobs(self, queue: str, until: float | None) -> None:
+        keys = self._keys(queue)
+        block_s = LONGEST_BLOCK_S if until is None else until - self.now()
+        if block_s <= 0:
+            return
+        try:
+            await self._connection.wait_for_marker(keys["marker"], client_name(self._prefix, queue), block_s)
+        except BaseException:
+            # The marker may have been taken just as we were cancelled. One too many wakes a worker for nothing; one
+            # too few would leave a job lying.
+            await self._connection.run("ZADD", keys["marker"], 0, "0")
+            raise
+
+    def extend_locks(self, queue: str, jobs: Sequence[FetchedJob], lock_s: float) -> list[FetchedJob]:
+        return tending.extend_locks(self._connection, self._keys(queue), jobs, lock_s)
+
+    async def recover_stalled(self, queue: str, every_s: float, crash_limit: int) -> list[str]:
+        return await tending.recover_stalled(self._connection, self._keys(queue), every_s, crash_limit, self.now())
+
+    async def repair(self, queue: str) -> list[str]:
+        return await tending.restore_orphans(self._connection, self._keys(queue))
+
+    async def set_progress(self, queue: str, job_id: str, progress: str) -> None:
+        keys = self._keys(queue)
+        await self._script("updateProgress", [keys.job(job_id), keys["events"], keys["meta"]], job_id, progress)
+
+    async def add_log(self, queue: str, job_id: str, line: str, keep: int) -> None:
+        key = self._keys(queue).job(job_id)
+        await self._script("addLog", [key, f"{key}:logs"], job_id, line, keep)
+
+    async def logs(self, queue: str, job_id: str) -> list[str]:
+        return await looking.read_logs(self._connection, self._keys(queue), job_id)
+
+    async def children_results(self, queue: str, job_id: str) -> Mapping[str, str]:
+        results: dict[str, str] = await self._connection.run("HGETALL", self._keys(queue).job(job_id) + ":processed")
+        return {key.removeprefix(f"{self._prefix}:"): result for key, result in results.items()}
+
+    # ── looking and acting ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def counts(self, queue: str) -> dict[ListedState, int]:
+        return await looking.read_counts(self._connection, self._keys(queue))
+
+    async def state(self, queue: str, job_id: str) -> State:
+        return await looking.read_state(self._connection, self._keys(queue), job_id)
+
+    async def get(self, queue: str, job_id: str) -> JobRecord | None:
+        return await looking.read_record(self._connection, self._keys(queue), job_id)
+
+    async def list_jobs(self, queue: str, state: ListedState, start: int, count: int) -> list[JobRecord]:
+        return await looking.read_records(self._connection, self._keys(queue), state, start, count)
+
+    async def remove(self, queue: str, job_id: str) -> bool:
+        keys = self._keys(queue)
+        if not await self._connection.run("EXISTS", keys.job(job_id)):
+            return False
+        answer = await self._script("removeJob", [keys.job(job_id), keys["repeat"]], job_id, 1, keys.base)
+        if answer != 1:
+            reason = "a schedule owns it" if answer == -8 else "it, or a child of it, is being worked"
+            raise BrokerError(f"Job {job_id} of '{queue}' was not removed: {reason}.")
+        return True
+
+    async def retry(self, queue: str, job_id: str) -> None:
+        state = await self.state(queue, job_id)
+        if state not in ("failed", "completed"):
+            raise BrokerError(f"Job {job_id} of '{queue}' cannot be retried: it is {state}, not failed or completed.")
+        keys = self._keys(queue)
+        names = [
+            keys.job(job_id),
+            *keys.many("events", state, "wait", "meta", "active", "marker", "prioritized", "pc"),
+        ]
+        field = "failedReason" if state == "failed" else "returnvalue"
+        await self._act("retried", queue, "reprocessJob", names, job_id, "LPUSH", field, state, "1", "0")
+
+    async def promote(self, queue: str, job_id: str) -> None:
+        keys = self._keys(queue)
+        names = keys.many("delayed", "wait", "paused", "meta", "prioritized", "active", "pc", "events", "marker")
+        await self._act("promoted", queue, "promote", names, keys.base, job_id)
+
+    async def pause(self, queue: str) -> None:
+        await self._pause(queue, "wait", "paused", "paused")
+        await self._script("keepPausedLayout", self._keys(queue).many("wait", "paused", "meta"))
+
+    async def resume(self, queue: str) -> None:
+        # BullMQ puts back at most 7,000 jobs a call, and says how many are left.
+        while await self._pause(queue, "paused", "wait", "resumed"):
+            continue
+
+    async def is_paused(self, queue: str) -> bool:
+        return bool(await self._connection.run("HEXISTS", self._keys(queue)["meta"], "paused"))
+
+    async def set_limits(self, queue: str, limits: QueueLimits) -> None:
+        meta = self._keys(queue)["meta"]
+        rate = limits.rate
+        wanted = {
+            "concurrency": limits.concurrency,
+            "max": rate[0] if rate else None,
+            "duration": ms(rate[1]) if rate else None,
+        }
+        for field, value in wanted.items():
+            await self._connection.run(*(("HDEL", meta, field) if value is None else ("HSET", meta, field, value)))
+
+    async def schedules(self, queue: str) -> list[StoredSchedule]:
+        return await scheduling.read_schedules(self._connection, self._keys(queue))
+
+    async def put_schedule(self, queue: str, schedule: StoredSchedule, options: JobOptions) -> None:
+        await scheduling.put_schedule(self._connection, self._keys(queue), schedule, options, self.now())
+
+    async def advance_schedule(self, queue: str, schedule: StoredSchedule, next_at: float, options: JobOptions) -> bool:
+        return await scheduling.advance_schedule(
+            self._connection, self._keys(queue), schedule, next_at, options, self.now()
+        )
+
+    def _keys(self, queue: str) -> Keys:
+        return keys_of(self._prefix, queue)
+
+    async def _script(self, name: str, keys: Sequence[str], *args: Any) -> Any:
+        return await self._connection.run(*self._connection.script(name, keys, *args))
+
+    async def _act(self, done: str, queue: str, script: str, keys: Sequence[str], *args: Any) -> None:
+        answer = await self._script(script, keys, *args)
+        if isinstance(answer, int) and answer < 0:
+            reason = "it does not exist" if answer == -1 else "it is not in the state for that"
+            raise BrokerError(f"The job of '{queue}' was not {done}: {reason}.")
+        await self._script("keepPausedLayout", self._keys(queue).many("wait", "paused", "meta"))
+
+    async def _pause(self, queue: str, source: str, target: str, event: str) -> int:
+        names = self._keys(queue).many(source, target, "meta", "prioritized", "events", "delayed", "marker")
+        return int(await self._script("pause", names, event) or 0)

@@ -1,0 +1,259 @@
+"""Between barback's values and what BullMQ stores. The only place that knows milliseconds and short option names."""
+
+import json
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import Any, cast
+
+from bullmq.job import optsEncodeMap
+
+from barback.answers import State
+from barback.broker import FetchedJob, JobRecord
+from barback.errors import InvalidOptions
+from barback.options import (
+    HIGHEST_PRIORITY_NUMBER,
+    KEEP_COMPLETED,
+    KEEP_FAILED,
+    Deduplication,
+    JobOptions,
+    OnFailure,
+    Retention,
+)
+from barback.retry import Backoff, Custom, Exponential, Fixed
+
+Fields = Mapping[str, str]
+WireOptions = dict[str, Any]
+
+ON_FAILURE: dict[OnFailure, str] = {
+    "fail-parent": "failParentOnFailure",
+    "continue-parent": "continueParentOnFailure",
+    "ignore": "ignoreDependencyOnFailure",
+    "remove": "removeDependencyOnFailure",
+}
+SHORT: dict[str, str] = dict(optsEncodeMap)
+_LONG = {short: long for long, short in SHORT.items()}
+_KEEP_ALL = Retention()
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, InvalidOptions)
+
+
+def ms(seconds: float) -> int:
+    """Whole milliseconds, at least 1 for any time above zero."""
+    return max(1, round(seconds * 1000)) if seconds > 0 else 0
+
+
+# ── options ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def encode_options(options: JobOptions) -> WireOptions:
+    """The options as BullMQ keeps them with the job, short names where it has them."""
+    wire: WireOptions = {
+        "attempts": options.attempts,
+        "delay": ms(options.delay_s),
+        "removeOnComplete": encode_retention(options.keep_completed),
+        "removeOnFail": encode_retention(options.keep_failed),
+        "keepLogs": options.keep_logs,
+        "stackTraceLimit": options.keep_stacktraces,
+    }
+    if options.job_id is not None:
+        wire["jobId"] = options.job_id
+    if options.priority:
+        wire["priority"] = options.priority
+    if options.lifo:
+        wire["lifo"] = True
+    if options.backoff is not None:
+        wire["backoff"] = _encode_backoff(options.backoff)
+    if options.deduplicate is not None:
+        wire["deduplication"] = _encode_deduplication(options.deduplicate)
+    if options.on_failure is not None:
+        wire[ON_FAILURE[options.on_failure]] = True
+    return {SHORT.get(key, key): value for key, value in wire.items()}
+
+
+def encode_retention(retention: Retention) -> bool | dict[str, int]:
+    """BullMQ: True keeps none, False keeps all, else bounds by `count` and `age` in whole seconds."""
+    if retention.count == 0:
+        return True
+    wire = {"count": retention.count, "age": None if retention.age_s is None else max(1, round(retention.age_s))}
+    return {key: value for key, value in wire.items() if value is not None} or False
+
+
+def keep_jobs(retention: Retention) -> dict[str, int]:
+    """What moveToFinished takes as `keepJobs`."""
+    wire = encode_retention(retention)
+    if isinstance(wire, bool):
+        return {"count": 0 if wire else -1}
+    return wire
+
+
+def _encode_backoff(backoff: Backoff) -> WireOptions:
+    match backoff:
+        case Fixed():
+            wire: WireOptions = {"type": "fixed", "delay": ms(backoff.delay_s)}
+        case Exponential():
+            wire = {"type": "exponential", "delay": ms(backoff.first_s)}
+            if backoff.longest_s < inf:
+                # Not BullMQ's: Node ignores it and goes on doubling.
+                wire["longest"] = ms(backoff.longest_s)
+        case Custom():
+            wire = {"type": "custom"}
+    if backoff.jitter:
+        wire["jitter"] = backoff.jitter
+    return wire
+
+
+def _encode_deduplication(deduplication: Deduplication) -> WireOptions:
+    wire: WireOptions = {"id": deduplication.id}
+    if deduplication.ttl_s is not None:
+        wire["ttl"] = ms(deduplication.ttl_s)
+    if deduplication.extend:
+        wire["extend"] = True
+    if deduplication.replace:
+        wire["replace"] = True
+    if deduplication.keep_last_if_active:
+        wire["keepLastIfActive"] = True
+    return wire
+
+
+def decode_options(text: str) -> JobOptions:
+    """Options of any BullMQ. Numbers out of range are bent into it; what is not named gets barback's default retention.
+
+    :raises ValueError, TypeError, KeyError: they cannot be read.
+    """
+    wire = cast("WireOptions", json.loads(text))
+    long = {_LONG.get(key, key): value for key, value in wire.items()}
+    return JobOptions(
+        priority=min(max(0, int(long.get("priority") or 0)), HIGHEST_PRIORITY_NUMBER),
+        delay_s=max(0.0, float(long.get("delay") or 0) / 1000),
+        attempts=max(1, int(long.get("attempts") or 1)),
+        backoff=_decode_backoff(long.get("backoff")),
+        lifo=bool(long.get("lifo")),
+        deduplicate=_decode_deduplication(long.get("deduplication")),
+        keep_completed=_decode_retention(long.get("removeOnComplete"), KEEP_COMPLETED),
+        keep_failed=_decode_retention(long.get("removeOnFail"), KEEP_FAILED),
+        on_failure=next((ours for ours, theirs in ON_FAILURE.items() if long.get(theirs)), None),
+        keep_logs=max(1, int(long.get("keepLogs") or 1_000)),
+        keep_stacktraces=max(0, int(long.get("stackTraceLimit", 10))),
+    )
+
+
+def _decode_retention(wire: Any, default: Retention) -> Retention:
+    if wire is None:
+        return default
+    if isinstance(wire, bool):
+        return Retention(count=0) if wire else _KEEP_ALL
+    if isinstance(wire, int | float):
+        return _KEEP_ALL if wire < 0 else Retention(count=int(wire))
+    count, age = wire.get("count"), wire.get("age")
+    return Retention(
+        count=None if count is None or count < 0 else int(count),
+        age_s=None if age is None or age <= 0 else float(age),
+    )
+
+
+def _decode_backoff(wire: Any) -> Backoff | None:
+    """Fixed and exponential; any other strategy is the declaring job's own affair: None."""
+    if isinstance(wire, int | float):
+        return Fixed(max(0.0, wire / 1000))
+    if not wire:
+        return None
+    delay_s = max(0.0, float(wire.get("delay") or 0) / 1000)
+    jitter = min(max(0.0, float(wire.get("jitter") or 0)), 1.0)
+    if wire.get("type") == "fixed":
+        return Fixed(delay_s, jitter)
+    if wire.get("type") == "exponential":
+        longest = wire.get("longest")
+        return Exponential(delay_s, float(longest) / 1000 if longest else inf, jitter)
+    return None
+
+
+def _decode_deduplication(wire: Any) -> Deduplication | None:
+    if not wire or not wire.get("id"):
+        return None
+    ttl = wire.get("ttl")
+    return Deduplication(
+        str(wire["id"]),
+        float(ttl) / 1000 if ttl and ttl > 0 else None,
+        bool(wire.get("extend")),
+        bool(wire.get("replace")),
+        bool(wire.get("keepLastIfActive")),
+    )
+
+
+# ── jobs ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def pairs(flat: Sequence[str]) -> dict[str, str]:
+    """What HGETALL gives from inside a script: names and values in turn."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def decode_fetched(queue: str, job_id: str, token: str, fields: Fields) -> FetchedJob:
+    """A job just fetched. One that cannot be read says so in `unreadable` instead of raising."""
+    try:
+        return FetchedJob(
+            queue=queue,
+            id=job_id,
+            token=token,
+            name=fields["name"],
+            data=fields["data"],
+            options=decode_options(fields.get("opts") or "{}"),
+            attempt=attempts_made(fields) + 1,
+            starts=int(fields.get("ats") or 1),
+            crashes=int(fields.get("stc") or 0),
+            added_at=int(fields["timestamp"]) / 1000,
+            started_at=int(fields["processedOn"]) / 1000,
+            stacktraces=_decode_stacktraces(fields),
+            schedule_id=fields.get("rjk"),
+            deferred_failure=fields.get("defa"),
+        )
+    except _UNREADABLE as error:
+        reason = f"Job cannot be read: {type(error).__name__}: {str(error)[:200]}"
+        return FetchedJob(queue, job_id, token, fields.get("name", ""), "", JobOptions(), unreadable=reason)
+
+
+def decode_record(queue: str, job_id: str, state: State, fields: Fields) -> JobRecord:
+    """All that is stored of a job. A part that cannot be read gets its default: looking must not fail."""
+    return JobRecord(
+        queue=queue,
+        id=job_id,
+        name=fields.get("name", ""),
+        state=state,
+        data=fields.get("data", ""),
+        options=_lenient(lambda: decode_options(fields.get("opts") or "{}"), JobOptions()),
+        added_at=_lenient(lambda: int(fields["timestamp"]) / 1000, 0.0),
+        attempts_made=_lenient(lambda: attempts_made(fields), 0),
+        starts=_lenient(lambda: int(fields.get("ats") or 0), 0),
+        crashes=_lenient(lambda: int(fields.get("stc") or 0), 0),
+        progress=fields.get("progress", "0"),
+        result=fields.get("returnvalue"),
+        failed_reason=fields.get("failedReason"),
+        stacktraces=_lenient(lambda: _decode_stacktraces(fields), ()),
+        started_at=_lenient(lambda: int(fields["processedOn"]) / 1000, None),
+        finished_at=_lenient(lambda: int(fields["finishedOn"]) / 1000, None),
+        deduplication_id=fields.get("deid"),
+        schedule_id=fields.get("rjk"),
+        parent=fields.get("parentKey"),
+    )
+
+
+def attempts_made(fields: Fields) -> int:
+    """Attempts that have ended; Node 4 called the field attemptsMade."""
+    return int(fields.get("atm") or fields.get("attemptsMade") or 0)
+
+
+def encode_stacktraces(earlier: Sequence[str], newest: str, limit: int) -> str:
+    """The JSON list BullMQ keeps, the newest last, at most `limit` of them."""
+    traces = [*earlier, newest] if newest else list(earlier)
+    return json.dumps(traces[-limit:] if limit else [], ensure_ascii=False)
+
+
+def _decode_stacktraces(fields: Fields) -> tuple[str, ...]:
+    traces = json.loads(fields.get("stacktrace") or "[]")
+    return tuple(str(trace) for trace in traces)
+
+
+def _lenient(read: Any, default: Any) -> Any:
+    try:
+        return read()
+    except _UNREADABLE:
+        return default

@@ -1,0 +1,211 @@
+"""Connections to Redis, and what its errors mean to us.
+
+Three kinds: a pool for calls that answer at once; one connection a queue that blocks until a job may have come; and a
+blocking-I/O one for the renewal thread. None of them retries by itself: an add is not safe to repeat, and what is
+safe to repeat is repeated where the meaning of the call is known.
+"""
+
+import asyncio
+import base64
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
+    TimeoutError as RedisTimeoutError,
+)
+from redis.retry import Retry
+
+from barback.bullmq.scripts import Script, load_scripts
+from barback.errors import BrokerError, BrokerUnavailable
+from barback.settings import mask_url
+
+CONNECT_TIMEOUT_S = 3.0
+ANSWER_TIMEOUT_S = 10.0
+LONGEST_BLOCK_S = 5.0
+"""Shorter than any read timeout (redis-py's default equals BullMQ's drain delay and always times out: B1)."""
+
+Command = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Commands that belong together; a script missing in Redis repeats them all. `answers[i]` answers `commands[i]`."""
+
+    commands: Sequence[Command]
+
+
+class Connection:
+    """What the broker's rooms run their commands through."""
+
+    def __init__(self, url: str, db: int) -> None:
+        self.address = mask_url(url)
+        self._url = url
+        self._options: dict[str, Any] = {
+            "db": db,
+            "decode_responses": True,
+            # Text that is not UTF-8 must not break the connection: it arrives as \xNN, leaves as \udNNN.
+            "encoding_errors": "backslashreplace",
+            "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        }
+        self._client = self._make(ANSWER_TIMEOUT_S)
+        self._blocking: dict[str, redis.asyncio.Redis] = {}
+        self._threaded: redis.Redis | None = None
+        self.scripts = load_scripts()
+
+    async def open(self) -> None:
+        """Connect and load the scripts.
+
+        :raises BrokerUnavailable: within 5 s; says what to check.
+        """
+        with self.translated():
+            async with asyncio.timeout(5):
+                await self._client.ping()  # pyright: ignore[reportUnknownMemberType]
+                await self._load_scripts()
+
+    async def close(self) -> None:
+        """Close every connection, whatever state it is in."""
+        for client in (self._client, *self._blocking.values()):
+            try:
+                async with asyncio.timeout(1):
+                    await client.aclose(close_connection_pool=True)
+            except (RedisError, OSError, TimeoutError):
+                continue
+        self._blocking.clear()
+        if self._threaded is not None:
+            self._threaded.close()
+
+    def script(self, name: str, keys: Sequence[str], *args: Any) -> Command:
+        """The command that runs a script."""
+        script = self.scripts[name]
+        assert len(keys) == script.keys, f"{name} takes {script.keys} keys, got {len(keys)}"  # noqa: S101
+        return ("EVALSHA", script.sha, len(keys), *keys, *args)
+
+    async def run(self, *command: Any) -> Any:
+        """One command, its answer."""
+        return (await self.run_all([Call([command])]))[0][0]
+
+    async def run_all(self, calls: Sequence[Call], *, atomic: bool = False) -> list[list[Any]]:
+        """All calls in one round trip; the answers of each. With `atomic` nobody else's command runs in between.
+
+        :raises BrokerError: an answer is an error (the others may have been carried out).
+        """
+        with self.translated():
+            answers = await self._send(calls, atomic)
+            missing = [i for i, answer in enumerate(answers) if any(isinstance(a, NoScriptError) for a in answer)]
+            if missing:
+                # Redis was restarted or its scripts flushed: what did not run is run again.
+                await self._load_scripts()
+                again = await self._send([calls[i] for i in missing], atomic)
+                for i, answer in zip(missing, again, strict=True):
+                    answers[i] = answer
+            for answer in answers:
+                for value in answer:
+                    if isinstance(value, Exception):
+                        raise value
+            return answers
+
+    async def wait_for_marker(self, key: str, client_name: str, block_s: float) -> None:
+        """Block until the queue's marker is set (and take it), at most `block_s`."""
+        client = self._blocking.get(client_name)
+        if client is None:
+            client = self._make(LONGEST_BLOCK_S + ANSWER_TIMEOUT_S, client_name=client_name, single=True)
+            self._blocking[client_name] = client
+        with self.translated():
+            # Redis reads 0 as "for ever", and versions before 7.0.8 round below 1 ms to it.
+            await client.bzpopmin(key, max(0.001, min(block_s, LONGEST_BLOCK_S)))  # pyright: ignore[reportUnknownMemberType]
+
+    def run_in_thread(self, command: Command) -> Any:
+        """One command over blocking I/O, from a thread of the caller's."""
+        if self._threaded is None:
+            self._threaded = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+                self._url, **self._options, socket_timeout=ANSWER_TIMEOUT_S, retry=Retry(NoBackoff(), 0)
+            )
+        with self.translated():
+            execute: Callable[..., Any]
+            execute = self._threaded.execute_command  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            try:
+                return execute(*command)
+            except NoScriptError:
+                for script in self.scripts.values():
+                    self._threaded.script_load(script.text)
+                return execute(*command)
+
+    @contextmanager
+    def translated(self) -> Generator[None]:
+        """Redis's errors as ours."""
+        try:
+            yield
+        except AuthenticationError:
+            raise BrokerUnavailable(
+                f"Redis at {self.address} refused the password or user. Check REDIS_URL (redis://user:password@host:port)."
+            ) from None
+        except BusyLoadingError:
+            raise BrokerUnavailable(
+                f"Redis at {self.address} is still loading its data. Try again in a moment."
+            ) from None
+        except ReadOnlyError:
+            raise BrokerUnavailable(
+                f"Redis at {self.address} is a read-only replica. Point REDIS_URL at the master."
+            ) from None
+        except (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError) as error:
+            raise BrokerUnavailable(
+                f"Redis at {self.address} cannot be reached ({_reason(error)}). Is it running, and is REDIS_URL right?"
+            ) from None
+        except ResponseError as error:
+            raise BrokerError(f"Redis at {self.address} answered: {error}") from error
+
+    def _make(self, timeout_s: float, *, client_name: str | None = None, single: bool = False) -> redis.asyncio.Redis:
+        return redis.asyncio.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+            self._url,
+            **self._options,
+            socket_timeout=timeout_s,
+            retry=AsyncRetry(NoBackoff(), 0),
+            client_name=client_name,
+            single_connection_client=single,
+        )
+
+    async def _send(self, calls: Sequence[Call], atomic: bool) -> list[list[Any]]:
+        pipe = self._client.pipeline(transaction=atomic)
+        for call in calls:
+            for command in call.commands:
+                pipe.execute_command(*command)  # pyright: ignore[reportUnknownMemberType]
+        flat: list[Any] = await pipe.execute(raise_on_error=False)
+        if len(flat) != sum(len(call.commands) for call in calls):
+            raise RedisConnectionError("fewer answers than commands")
+        answers = iter(flat)
+        return [[next(answers) for _ in call.commands] for call in calls]
+
+    async def _load_scripts(self) -> None:
+        pipe = self._client.pipeline(transaction=False)
+        for script in self.scripts.values():
+            pipe.script_load(script.text)
+        await pipe.execute()
+
+
+def client_name(prefix: str, queue: str) -> str:
+    """How Node's `getWorkers()` knows a worker's connection (B18)."""
+    return f"{prefix}:{base64.b64encode(queue.encode()).decode()}"
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).rstrip(".") or "no answer in time"
+
+
+__all__ = ["Call", "Command", "Connection", "Script", "client_name"]

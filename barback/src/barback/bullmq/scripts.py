@@ -1,0 +1,67 @@
+"""BullMQ's scripts, read from the installed package and checked against what this code was written for.
+
+The manifest names each script used, its number of keys and the SHA-1 of its text: an upgrade of the pinned package
+cannot change the ground unseen. Scripts of our own lie in `lua/`.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from barback.errors import DeclarationError
+
+MANIFEST = Path(__file__).with_name("manifest.json")
+OWN = Path(__file__).with_name("lua")
+OWN_KEYS = {"keepPausedLayout": 3, "restoreOrphans": 10}
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua script as Redis is asked to run it."""
+
+    name: str
+    keys: int
+    sha: str
+    text: str
+
+
+@cache
+def load_scripts() -> dict[str, Script]:
+    """All scripts by name.
+
+    :raises DeclarationError: the installed `bullmq` is not the one this code was written for; names what differs.
+    """
+    manifest = json.loads(MANIFEST.read_text("utf-8"))
+    folder = commands_folder()
+    scripts = {
+        name: _read(folder / f"{name}-{entry['keys']}.lua", name, entry["keys"])
+        for name, entry in manifest["scripts"].items()
+    }
+    wrong = [name for name, entry in manifest["scripts"].items() if scripts[name].sha != entry["sha1"]]
+    if wrong:
+        raise DeclarationError(
+            f"bullmq {metadata.version('bullmq')} is installed, but barback was written for {manifest['version']}: "
+            f"{', '.join(wrong)} differ. Install bullmq=={manifest['version']}."
+        )
+    own = {name: _read(OWN / f"{name}.lua", name, keys) for name, keys in OWN_KEYS.items()}
+    return scripts | own
+
+
+def commands_folder() -> Path:
+    """Where the installed package keeps its scripts."""
+    spec = find_spec("bullmq")
+    if spec is None or spec.origin is None:
+        raise DeclarationError("The package bullmq is not installed. Install barback with its dependencies.")
+    return Path(spec.origin).parent / "commands"
+
+
+def _read(path: Path, name: str, keys: int) -> Script:
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise DeclarationError(f"bullmq's script {path.name} cannot be read: {error.strerror}.") from None
+    return Script(name, keys, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), text)

@@ -1,0 +1,198 @@
+"""Fetching jobs, writing what became of them, and keeping their locks."""
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any, NamedTuple, cast
+
+from barback.broker import (
+    Completed,
+    Exchange,
+    Failed,
+    FetchedJob,
+    HandedBack,
+    Lease,
+    Outcome,
+    Retry,
+    Settled,
+    Settlement,
+)
+from barback.bullmq.codec import decode_fetched, encode_stacktraces, keep_jobs, ms, pairs
+from barback.bullmq.connection import Call, Command, Connection
+from barback.bullmq.keys import Keys
+from barback.bullmq.packing import pack
+from barback.errors import BrokerError
+
+_tokens = count(1)
+"""A worker that gets a job a second time must not settle it with the token of the first."""
+
+_SETTLED = {-1: Settled.GONE, -2: Settled.LOCK_LOST, -3: Settled.LOCK_LOST, -6: Settled.LOCK_LOST}
+_PENDING_CHILDREN = -4
+_FAILED_CHILDREN = -9
+
+
+class _Fetch(NamedTuple):
+    """What a script that may fetch gave."""
+
+    job: FetchedJob | None = None
+    next_at: float | None = None
+    limited_until: float | None = None
+
+
+class Exchanger:
+    """Writes outcomes and fetches jobs of one queue for one worker.
+
+    A finished job's script fetches the next one in the same call. Slots that are free beyond that are filled in rounds
+    that double while each of them finds jobs, so that an empty queue costs one call.
+    """
+
+    def __init__(self, connection: Connection, keys: Keys, lease: Lease, now: float) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._lease = lease
+        self._now = now
+
+    async def exchange(self, settlements: Sequence[Settlement], fetch: int) -> Exchange:
+        """Write all outcomes, then fetch up to `fetch` jobs."""
+        settled: list[Settled] = []
+        fetches: list[_Fetch] = []
+        if settlements:
+            chain = [i < fetch and _can_fetch(s.outcome) for i, s in enumerate(settlements)]
+            calls = [Call([self._settle(s, fetch_next)]) for s, fetch_next in zip(settlements, chain, strict=True)]
+            answers = await self._connection.run_all(calls)
+            for settlement, fetch_next, (answer,) in zip(settlements, chain, answers, strict=True):
+                settled.append(self._settled(settlement, answer))
+                if fetch_next and isinstance(answer, list):
+                    # BullMQ locks the next job with the finished one's token; a token never holds two jobs at once.
+                    fetches.append(self._fetched(cast("list[Any]", answer), settlement.job.token))
+        if all(f.job for f in fetches):
+            fetches += await self._fill(fetch - len(fetches))
+        last = fetches[-1] if fetches else _Fetch()
+        return Exchange(settled, [f.job for f in fetches if f.job], last.next_at, last.limited_until)
+
+    async def _fill(self, free: int) -> list[_Fetch]:
+        """Fetch up to `free` jobs in rounds, until one finds none."""
+        fetches: list[_Fetch] = []
+        size = 1
+        while free > 0 and all(f.job for f in fetches):
+            tokens = [self._token() for _ in range(min(size, free))]
+            answers = await self._connection.run_all([Call([self._move_to_active(token)]) for token in tokens])
+            fetches += [self._fetched(answer, token) for token, (answer,) in zip(tokens, answers, strict=True)]
+            free -= len(tokens)
+            size *= 2
+        return fetches
+
+    def _token(self) -> str:
+        return f"{self._lease.worker}:{next(_tokens)}"
+
+    def _settle(self, settlement: Settlement, fetch_next: bool) -> Command:
+        job, outcome = settlement.job, settlement.outcome
+        match outcome:
+            case Completed():
+                return self._finish(job, "completed", "returnvalue", outcome.result, fetch_next)
+            case Failed():
+                return self._finish(job, "failed", "failedReason", outcome.reason, fetch_next, outcome.stacktrace)
+            case Retry() if _delay_ms(outcome) > 0:
+                return self._delay(job, outcome, fetch_next)
+            case Retry():
+                return self._retry(job, outcome)
+            case HandedBack():
+                return self._hand_back(job)
+
+    def _finish(
+        self, job: FetchedJob, target: str, field: str, value: str, fetch_next: bool, stacktrace: str | None = None
+    ) -> Command:
+        keys = self._keys
+        names = keys.many(
+            "wait", "active", "prioritized", "events", "stalled", "limiter", "delayed", "paused", "meta", "pc", target
+        )
+        names += [keys.job(job.id), f"{keys.base}metrics:{target}", keys["marker"]]
+        retention = job.options.keep_completed if target == "completed" else job.options.keep_failed
+        options: dict[str, Any] = {
+            "token": job.token,
+            "keepJobs": keep_jobs(retention),
+            "lockDuration": ms(self._lease.lock_s),
+            "attempts": job.options.attempts,
+            "attemptsMade": job.attempt - 1,
+            "maxMetricsSize": "",
+            "name": self._lease.worker,
+        }
+        fields = _failure_fields(job, value, stacktrace) if stacktrace is not None else b""
+        return self._connection.script(
+            "moveToFinished", names, job.id, ms(self._now), field, value, target,
+            "1" if fetch_next else "", keys.base, pack(options), fields,
+        )  # fmt: skip
+
+    def _delay(self, job: FetchedJob, outcome: Retry, fetch_next: bool) -> Command:
+        keys = self._keys
+        names = [
+            *keys.many("marker", "active", "prioritized", "delayed"),
+            keys.job(job.id),
+            *keys.many("events", "meta", "stalled", "wait", "limiter", "pc"),
+        ]
+        return self._connection.script(
+            "moveToDelayed", names, keys.base, ms(self._now), job.id, job.token, _delay_ms(outcome),
+            "0" if outcome.uses_attempt else "1", _failure_fields(job, outcome.reason, outcome.stacktrace),
+            "1" if fetch_next else "0", self._lease_options(job.token),
+        )  # fmt: skip
+
+    def _retry(self, job: FetchedJob, outcome: Retry) -> Command:
+        keys = self._keys
+        names = [
+            *keys.many("active", "wait", "paused"),
+            keys.job(job.id),
+            *keys.many("meta", "events", "delayed", "prioritized", "pc", "marker", "stalled"),
+        ]
+        push = "RPUSH" if job.options.lifo else "LPUSH"
+        fields = _failure_fields(job, outcome.reason, outcome.stacktrace)
+        return self._connection.script("retryJob", names, keys.base, ms(self._now), push, job.id, job.token, fields)
+
+    def _hand_back(self, job: FetchedJob) -> Command:
+        names = self._keys.many(
+            "active", "wait", "stalled", "paused", "meta", "limiter", "prioritized", "marker", "events"
+        )
+        return self._connection.script("moveJobFromActiveToWait", names, job.id, job.token, self._keys.job(job.id))
+
+    def _move_to_active(self, token: str) -> Command:
+        names = self._keys.many(
+            "wait", "active", "prioritized", "events", "stalled", "limiter", "delayed", "paused", "meta", "pc", "marker"
+        )
+        return self._connection.script(
+            "moveToActive", names, self._keys.base, ms(self._now), self._lease_options(token)
+        )
+
+    def _lease_options(self, token: str) -> bytes:
+        return pack({"token": token, "lockDuration": ms(self._lease.lock_s), "name": self._lease.worker})
+
+    def _fetched(self, answer: list[Any], token: str) -> _Fetch:
+        fields, job_id, limited_ms, next_ms = answer
+        if job_id:
+            return _Fetch(job=decode_fetched(self._keys.queue, str(job_id), token, pairs(fields or [])))
+        return _Fetch(
+            next_at=float(next_ms) / 1000 if next_ms else None,
+            limited_until=self._now + float(limited_ms) / 1000 if limited_ms else None,
+        )
+
+    def _settled(self, settlement: Settlement, answer: Any) -> Settled:
+        if not isinstance(answer, int) or answer >= 0:
+            return Settled.WRITTEN
+        if answer in (_PENDING_CHILDREN, _FAILED_CHILDREN):
+            return Settled.CHILDREN
+        if answer in _SETTLED:
+            return _SETTLED[answer]
+        raise BrokerError(f"Job {settlement.job.id} of '{self._keys.queue}': BullMQ answered {answer}.")
+
+
+def _can_fetch(outcome: Outcome) -> bool:
+    """Only the scripts that finish or delay a job fetch the next one."""
+    return isinstance(outcome, Completed | Failed) or (isinstance(outcome, Retry) and _delay_ms(outcome) > 0)
+
+
+def _delay_ms(outcome: Retry) -> int:
+    # A retry that was asked for goes through the delayed set even at 0 s: only that script leaves the attempt unused.
+    return max(1, ms(outcome.after_s)) if not outcome.uses_attempt else ms(outcome.after_s)
+
+
+def _failure_fields(job: FetchedJob, reason: str, stacktrace: str) -> bytes:
+    stacktraces = encode_stacktraces(job.stacktraces, stacktrace, job.options.keep_stacktraces)
+    fields = ["failedReason", reason, "stacktrace", stacktraces]
+    return pack(fields)
