@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 import redis.asyncio
 
+from barback.bullmq import BullMQBroker
+
 from .process import Node, NodeMissing, install
 from .side import NodeQueue
 from .stored import Stored
@@ -64,3 +66,12 @@ async def stored(valkey_url: str, queue_name: str) -> AsyncIterator[Stored]:
     client = redis.asyncio.Redis.from_url(f"{valkey_url}/{DB}", decode_responses=True)  # pyright: ignore[reportUnknownMemberType]
     yield Stored(client, queue_name)
     await client.aclose()
+
+
+@pytest.fixture
+async def broker(valkey_url: str) -> AsyncIterator[BullMQBroker]:
+    """Python's side."""
+    opened = BullMQBroker(valkey_url, db=DB)
+    await opened.open()
+    yield opened
+    await opened.close()
