@@ -71,10 +71,11 @@ class EmbeddedPostgres:
             self.folder = self._wanted_folder or temporary_folder(closing)
             lock_fd = closing.enter_context(claim(self.folder, "Postgres"))
             user = _other_user()
-            programs = find_postgres() if user is None else _reachable_programs(find_postgres())
+            programs = find_postgres() if user is None else reachable_programs(find_postgres())
             home = self.folder.resolve() if user is None or open_to_all(self.folder) else short_folder(self.folder)
             self.data = home / "data"
             _initialise(programs, self.data, user, self.folder / "initdb.log")
+            _forget_pids(self.data)
             self._sockets = _sockets_folder(home, user, closing)
             server = GuardedProcess(self._command(programs, user, lock_fd))
             closing.callback(server.stop)
@@ -127,7 +128,8 @@ def _other_user() -> tuple[int, int] | None:
     return nobody.pw_uid, nobody.pw_gid
 
 
-def _reachable_programs(programs: Path) -> Path:
+def reachable_programs(programs: Path) -> Path:
+    """The programs where any user can run them: here, or copied to the system's temporary folder (40 MB, once)."""
     if open_to_all(programs):
         return programs
     package = programs.parent.parent
@@ -164,6 +166,12 @@ def _initialise(programs: Path, data: Path, user: tuple[int, int] | None, log: P
     half.rename(data)
 
 
+def _forget_pids(data: Path) -> None:
+    # We hold the lock, so nobody runs over these data. Postgres would still refuse to start if the pid that a killed
+    # one left there is another process's by now, or a dead one's that nobody collects (containers without an init).
+    (data / "postmaster.pid").unlink(missing_ok=True)
+
+
 def _sockets_folder(home: Path, user: tuple[int, int] | None, closing: contextlib.ExitStack) -> Path:
     folder = home / "sockets"
     if len(str(folder / SOCKET_NAME).encode()) > LONGEST_SOCKET_PATH:
@@ -171,7 +179,9 @@ def _sockets_folder(home: Path, user: tuple[int, int] | None, closing: contextli
         closing.callback(remove_if_empty, short)
         folder = short / "sockets"
         closing.callback(remove_if_empty, folder)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    # For the same reason as `_forget_pids`: a socket's lock file names a pid as well.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
     if user:
         os.chown(folder, *user)
     return folder

@@ -13,6 +13,7 @@ from barback.embedded.guarded_process import Command, GuardedProcess
 from barback.errors import UsageError
 
 READY_WITHIN_S = 30.0
+STOP_WITHIN_S = 10.0
 SOCKET_NAME = "valkey.sock"
 
 CONFIGURATION = {
@@ -78,13 +79,11 @@ class EmbeddedValkey:
             "dir": str(self.folder.resolve()),
             "unixsocket": str(self._socket),
             "port": str(self.port or 0),
-            # "-": no failure on machines without IPv6. Node may try ::1 first for `localhost`.
-            "bind": "127.0.0.1 -::1",
         }
-        arguments = [str(find_valkey())]
-        for name, value in configuration.items():
-            arguments += [f"--{name}", *(value.split(" ") if value else [""])]
-        return Command(arguments=arguments, log=self.folder / "valkey.log", lock_fd=lock_fd)
+        arguments = [argument for name, value in configuration.items() for argument in (f"--{name}", value)]
+        # "-": no failure on machines without IPv6. Node may try ::1 first for `localhost`.
+        arguments = [str(find_valkey()), *arguments, "--bind", "127.0.0.1", "-::1"]
+        return Command(arguments=arguments, deadline_s=STOP_WITHIN_S, log=self.folder / "valkey.log", lock_fd=lock_fd)
 
 
 def find_valkey() -> Path:
