@@ -1,1 +1,51 @@
-"""Background jobs for Python that speak BullMQ."""
+"""Background jobs for Python that speak BullMQ.
+
+from barback import Context, Payload, job
+
+class Greet(Payload, frozen=True):
+    name: str
+
+@job("greet", queue="greetings", attempts=3)
+async def greet(payload: Greet, ctx: Context[None]) -> str:
+    return f"Hello, {payload.name}"
+"""
+
+from barback.answers import Answer, Created, Swallowed
+from barback.app import App, Development, no_services
+from barback.broker import QueueLimits
+from barback.connect import connect
+from barback.cron import Schedule
+from barback.errors import BarbackError, RetryLater, Unrecoverable
+from barback.job import Context, Job, job
+from barback.options import Deduplication, Retention
+from barback.payload import NoPayload, Payload
+from barback.producer import Flow, Producer, flow
+from barback.retry import Custom, Exponential, Fixed
+
+__all__ = [
+    "Answer",
+    "App",
+    "BarbackError",
+    "Context",
+    "Created",
+    "Custom",
+    "Deduplication",
+    "Development",
+    "Exponential",
+    "Fixed",
+    "Flow",
+    "Job",
+    "NoPayload",
+    "Payload",
+    "Producer",
+    "QueueLimits",
+    "Retention",
+    "RetryLater",
+    "Schedule",
+    "Swallowed",
+    "Unrecoverable",
+    "connect",
+    "flow",
+    "job",
+    "no_services",
+]

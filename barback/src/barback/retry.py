@@ -61,6 +61,14 @@ class Custom:
 Backoff = Fixed | Exponential | Custom
 
 
+def _undeclared(attempt: int, error: BaseException) -> float | None:
+    return Exponential().after(attempt)
+
+
+UNDECLARED = Custom(_undeclared)
+"""A strategy that a stored job only names: the job's declaration says what it is, else it is `Exponential()`."""
+
+
 def wait_after(backoff: Backoff | None, attempt: int, error: BaseException, random: float) -> float | None:
     """Seconds until the next attempt; None means there shall be none.
 

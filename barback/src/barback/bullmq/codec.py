@@ -19,7 +19,7 @@ from barback.options import (
     OnFailure,
     Retention,
 )
-from barback.retry import Backoff, Custom, Exponential, Fixed
+from barback.retry import UNDECLARED, Backoff, Custom, Exponential, Fixed
 
 Fields = Mapping[str, str]
 WireOptions = dict[str, Any]
@@ -151,7 +151,7 @@ def _decode_retention(wire: Any, default: Retention) -> Retention:
 
 
 def _decode_backoff(wire: Any) -> Backoff | None:
-    """Fixed and exponential; any other strategy is the declaring job's own affair: None."""
+    """Fixed and exponential; any other strategy is for the declaring job to know."""
     if isinstance(wire, int | float):
         return Fixed(max(0.0, wire / 1000))
     if not wire:
@@ -163,7 +163,7 @@ def _decode_backoff(wire: Any) -> Backoff | None:
     if wire.get("type") == "exponential":
         longest = wire.get("longest")
         return Exponential(delay_s, float(longest) / 1000 if longest else inf, jitter)
-    return None
+    return UNDECLARED
 
 
 def _decode_deduplication(wire: Any) -> Deduplication | None:

@@ -1,0 +1,110 @@
+"""Enqueueing: a typed job and its payload become a durable job of the broker, and the answer says what happened."""
+
+import json
+from collections.abc import AsyncIterable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, TypeVar, Unpack
+
+from barback.answers import Answer, Swallowed
+from barback.broker import AddedFlow, Broker, NewFlow, NewJob
+from barback.job import AnyJob, Job
+from barback.options import Deduplication, Overrides, override
+from barback.payload import Payload, parse_payload
+
+PayloadT = TypeVar("PayloadT", bound=Payload)
+
+CHUNK = 1_000
+"""Payloads encoded and sent at a time by `many`: memory does not grow with their number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A job and the jobs that must finish before it. Make one with `flow(job, payload, children=…)`."""
+
+    job: NewJob
+    children: tuple["Flow", ...] = ()
+
+
+def flow(
+    job: Job[PayloadT, Any, Any],
+    payload: PayloadT,
+    *,
+    children: Iterable[Flow] = (),
+    **overrides: Unpack[Overrides],
+) -> Flow:
+    """A node of a flow, for `Producer.flow`."""
+    return Flow(new_job(job, payload, overrides), tuple(children))
+
+
+class Producer:
+    """Enqueues jobs through a broker. Callable: `await enqueue(job, payload, delay_s=5)`."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    async def __call__(
+        self, job: Job[PayloadT, Any, Any], payload: PayloadT, /, **overrides: Unpack[Overrides]
+    ) -> Answer:
+        """Enqueue one job; it is durable (P1) when this returns, and the answer says what happened (P5).
+
+        :raises InvalidOptions: an option is not allowed.
+        :raises BrokerUnavailable: Redis cannot be reached.
+        """
+        return (await self._broker.add([new_job(job, payload, overrides)]))[0]
+
+    async def many(
+        self, job: Job[PayloadT, Any, Any], payloads: Iterable[PayloadT], /, **overrides: Unpack[Overrides]
+    ) -> list[Answer]:
+        """Enqueue many of one job, in order, a chunk at a time; one answer each.
+
+        If it fails half-way the earlier chunks are in; enqueue again only what is safe to run twice.
+        """
+        answers: list[Answer] = []
+        rest = iter(payloads)
+        while chunk := [new_job(job, payload, overrides) for payload in islice(rest, CHUNK)]:
+            answers += await self._broker.add(chunk)
+        return answers
+
+    async def stream(
+        self, job: Job[PayloadT, Any, Any], payloads: AsyncIterable[PayloadT], /, **overrides: Unpack[Overrides]
+    ) -> tuple[int, int]:
+        """Enqueue what an async iterator gives, in memory that does not grow; how many were created and swallowed."""
+        total = swallowed = 0
+        chunk: list[NewJob] = []
+        async for payload in payloads:
+            chunk.append(new_job(job, payload, overrides))
+            if len(chunk) == CHUNK:
+                total, swallowed = total + len(chunk), swallowed + _swallowed(await self._broker.add(chunk))
+                chunk = []
+        total, swallowed = total + len(chunk), swallowed + _swallowed(await self._broker.add(chunk))
+        return total - swallowed, swallowed
+
+    async def flow(self, root: Flow) -> AddedFlow:
+        """Enqueue a tree of jobs, all or none; a job runs once all its children have finished."""
+        return await self._broker.add_flow(_new_flow(root))
+
+    async def raw(self, job: AnyJob, data: Any, /, **overrides: Unpack[Overrides]) -> Answer:
+        """Enqueue a job whose payload is a JSON value, as the CLI and the dashboard get it from a person.
+
+        :raises InvalidPayload: it does not fit the job's schema; has a line for each field.
+        """
+        payload = parse_payload(job.payload_type, json.dumps(data), job.name)
+        return await self(job, payload, **overrides)
+
+
+def new_job(job: Job[PayloadT, Any, Any], payload: PayloadT, overrides: Overrides) -> NewJob:
+    """What the broker is given for one enqueue: encoded data, options with the overrides laid over them."""
+    options = override(job.options, overrides)
+    unique = payload.unique()
+    if unique is not None and options.deduplicate is None:
+        options = replace(options, deduplicate=Deduplication.keep_last(f"{job.name}:{unique}"))
+    return NewJob(job.queue, job.name, payload.model_dump_json(), options)
+
+
+def _new_flow(node: Flow) -> NewFlow:
+    return NewFlow(node.job, [_new_flow(child) for child in node.children])
+
+
+def _swallowed(answers: Sequence[Answer]) -> int:
+    return sum(isinstance(answer, Swallowed) for answer in answers)

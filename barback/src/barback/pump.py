@@ -1,0 +1,206 @@
+"""One queue's loop: write what became of jobs, fetch as many as there are free slots, rest until something changes.
+
+While one exchange is on its way the outcomes of finishing jobs gather: batches form by themselves under load, and a
+lone job is settled at once. Outcomes that could not be written are kept and written when the broker is back.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+import structlog
+
+from barback.broker import (
+    Broker,
+    Completed,
+    Exchange,
+    Failed,
+    FetchedJob,
+    HandedBack,
+    Lease,
+    Outcome,
+    Retry,
+    Settled,
+    Settlement,
+)
+from barback.errors import BarbackError
+from barback.executor import Attempt, Executor
+from barback.locks import LockKeeper
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
+
+RETRY_S = (0.1, 0.2, 0.5, 1.0)
+"""How long to rest after each failed exchange in a row, the last one from then on."""
+
+Count = Literal["completed", "failed", "retried", "handed_back", "refused"]
+
+
+@dataclass(slots=True)
+class Running:
+    """A job being worked."""
+
+    job: FetchedJob
+    attempt: Attempt
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True)
+class Pump:
+    """Keeps up to `concurrency` jobs of one queue running until it is told to drain."""
+
+    broker: Broker
+    queue: str
+    concurrency: int
+    lease: Lease
+    executor: Executor
+    locks: LockKeeper
+    counts: Counter[Count] = field(default_factory=Counter[Count])
+    _outbox: list[Settlement] = field(default_factory=list[Settlement])
+    _running: dict[str, Running] = field(default_factory=dict[str, Running])
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _waiting: asyncio.Task[None] | None = None
+    _draining: bool = False
+    _failures: int = 0
+
+    @property
+    def idle(self) -> bool:
+        """Nothing runs, and nothing is left to be written."""
+        return not self._running and not self._outbox
+
+    async def run(self) -> None:
+        """Work until drained: told to, and idle."""
+        try:
+            while not (self._draining and self.idle):
+                await self._turn()
+        finally:
+            await self._stop_waiting()
+
+    def drain(self) -> None:
+        """Fetch no more; `run` returns once what runs has ended and is written."""
+        self._draining = True
+        self._wake.set()
+
+    def take_back(self) -> None:
+        """Cancel what runs and hand it back (P9)."""
+        for running in self._running.values():
+            self._cancel(running)
+
+    def lost(self, job: FetchedJob) -> None:
+        """Cancel a job whose lock is lost: another worker may have it."""
+        running = self._running.get(job.token)
+        if running is not None:
+            log.warning("lock lost", queue=self.queue, job=job.name, job_id=job.id)
+            self._cancel(running)
+
+    async def _turn(self) -> None:
+        self._wake.clear()
+        settlements, self._outbox = self._outbox, []
+        free = 0 if self._draining else self.concurrency - len(self._running)
+        if not settlements and not free:
+            await self._wake.wait()
+            return
+        try:
+            exchange = await self.broker.exchange(self.queue, settlements, free, self.lease)
+        except BarbackError as error:
+            self._outbox = settlements + self._outbox
+            await self._rest_after(error)
+            return
+        self._failures = 0
+        for settlement, settled in zip(settlements, exchange.settled, strict=True):
+            self._written(settlement, settled)
+        for job in exchange.jobs:
+            self._start(job)
+        if len(exchange.jobs) < free and not self._outbox:
+            await self._rest(exchange)
+
+    def _start(self, job: FetchedJob) -> None:
+        running = Running(job, Attempt())
+        self._running[job.token] = running
+        self.locks.hold(job)
+        running.task = asyncio.create_task(self._work(running))
+
+    async def _work(self, running: Running) -> None:
+        outcome = await self.executor.execute(running.job, running.attempt)
+        del self._running[running.job.token]
+        self._settle(running.job, outcome)
+
+    def _settle(self, job: FetchedJob, outcome: Outcome) -> None:
+        self._outbox.append(Settlement(job, outcome))
+        self._wake.set()
+
+    def _written(self, settlement: Settlement, settled: Settled) -> None:
+        job, outcome = settlement.job, settlement.outcome
+        if settled is Settled.CHILDREN:
+            self._settle(job, Failed("It cannot complete: a child job is still pending, or has failed."))
+            return
+        self.locks.release(job)
+        if settled is not Settled.WRITTEN:
+            log.warning("outcome refused", queue=self.queue, job=job.name, job_id=job.id, reason=settled.value)
+            self.counts["refused"] += 1
+            return
+        self.counts[_count_of(outcome)] += 1
+        if isinstance(outcome, Failed):
+            log.error("job failed", queue=self.queue, job=job.name, job_id=job.id, reason=outcome.reason)
+        elif isinstance(outcome, Retry):
+            log.warning(
+                "job will be retried",
+                queue=self.queue,
+                job=job.name,
+                job_id=job.id,
+                attempt=job.attempt,
+                after_s=round(outcome.after_s, 3),
+                reason=outcome.reason,
+            )
+
+    async def _rest(self, exchange: Exchange) -> None:
+        """Until an outcome is there, a job may have come, the next delayed one is due, or the rate limit ends."""
+        if exchange.limited_until is not None:
+            # The marker is set as long as jobs wait: blocking on it would spin.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.001, exchange.limited_until - self.broker.now())):
+                    await self._wake.wait()
+            return
+        if self._waiting is None:
+            self._waiting = asyncio.create_task(self._wait_for_jobs(exchange.next_at))
+        await self._wake.wait()
+
+    async def _wait_for_jobs(self, until: float | None) -> None:
+        try:
+            await self.broker.wait_for_jobs(self.queue, until)
+        except BarbackError as error:
+            await self._rest_after(error)
+        finally:
+            self._waiting = None
+            self._wake.set()
+
+    async def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            await asyncio.wait([self._waiting])
+
+    async def _rest_after(self, error: BarbackError) -> None:
+        rest_s = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
+        self._failures += 1
+        log.warning("broker failed", queue=self.queue, error=str(error), again_in_s=rest_s)
+        await asyncio.sleep(rest_s)
+
+    @staticmethod
+    def _cancel(running: Running) -> None:
+        running.attempt.taken_back = True
+        running.attempt.cancelled.set()
+        if running.task is not None:
+            running.task.cancel()
+
+
+def _count_of(outcome: Outcome) -> Count:
+    match outcome:
+        case Completed():
+            return "completed"
+        case Failed():
+            return "failed"
+        case Retry():
+            return "retried"
+        case HandedBack():
+            return "handed_back"

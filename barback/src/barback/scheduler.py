@@ -1,0 +1,88 @@
+"""Schedules of the app: put into the broker at start, and advanced when due.
+
+The next job is made when its slot comes, not when the last one gets a worker, so a busy queue does not run cron late.
+Every worker may tick: advancing is a compare-and-set, and of two only one makes the job (P13).
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+
+import structlog
+
+from barback.broker import Broker, StoredSchedule
+from barback.cron import Schedule, next_after
+from barback.errors import BarbackError
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.scheduler")
+
+LONGEST_REST_S = 5.0
+
+
+class Scheduler:
+    """The schedules of some queues of an app."""
+
+    def __init__(self, broker: Broker, schedules: Iterable[Schedule]) -> None:
+        self._broker = broker
+        self._by_queue: dict[str, dict[str, Schedule]] = defaultdict(dict)
+        for schedule in schedules:
+            self._by_queue[schedule.job.queue][schedule.id] = schedule
+
+    async def apply(self) -> None:
+        """Put each schedule that is missing or declared differently; leave all others alone."""
+        for queue, schedules in self._by_queue.items():
+            stored = {s.id: s for s in await self._broker.schedules(queue)}
+            for schedule in schedules.values():
+                wanted = self._stored(schedule)
+                if not _same(stored.get(schedule.id), wanted):
+                    await self._broker.put_schedule(queue, wanted, schedule.job.options)
+                    log.info("schedule applied", schedule=schedule.id, pattern=schedule.pattern, tz=schedule.tz)
+
+    async def run(self) -> None:
+        """Tick for ever."""
+        while True:
+            try:
+                rest_s = await self.tick()
+            except BarbackError as error:
+                log.warning("schedules not advanced", error=str(error))
+                rest_s = 1.0
+            await asyncio.sleep(rest_s)
+
+    async def tick(self) -> float:
+        """Advance what is due; seconds until the next tick."""
+        rest_s = LONGEST_REST_S
+        for queue, schedules in self._by_queue.items():
+            for stored in await self._broker.schedules(queue):
+                schedule = schedules.get(stored.id)
+                if schedule is None or stored.next_at is None:
+                    continue
+                due_in_s = stored.next_at - self._broker.now()
+                if due_in_s <= 0:
+                    await self._advance(queue, schedule, stored)
+                    due_in_s = 0.0
+                rest_s = min(rest_s, due_in_s)
+        return rest_s
+
+    async def _advance(self, queue: str, schedule: Schedule, stored: StoredSchedule) -> None:
+        next_at = next_after(schedule.pattern, schedule.tz, self._broker.now())
+        if await self._broker.advance_schedule(queue, stored, next_at, schedule.job.options):
+            log.info("schedule due", schedule=schedule.id, job=schedule.job.name)
+
+    def _stored(self, schedule: Schedule) -> StoredSchedule:
+        return StoredSchedule(
+            schedule.id,
+            schedule.job.name,
+            schedule.pattern,
+            schedule.tz,
+            schedule.data.model_dump_json(),
+            next_after(schedule.pattern, schedule.tz, self._broker.now()),
+        )
+
+
+def _same(stored: StoredSchedule | None, wanted: StoredSchedule) -> bool:
+    return stored is not None and (stored.name, stored.pattern, stored.tz, stored.data) == (
+        wanted.name,
+        wanted.pattern,
+        wanted.tz,
+        wanted.data,
+    )

@@ -1,0 +1,182 @@
+"""A worker: opens the app's services, runs one pump a queue, keeps locks, recovers stalled jobs, ticks schedules.
+
+worker.run()  ──► works until worker.stop() (drain: no more fetching, `grace_s` for what runs, then handed back)
+run(until_drained=True)  ──► returns when no job waits, runs, or is delayed
+"""
+
+import asyncio
+import os
+import socket
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from barback.app import AnyApp
+from barback.broker import Broker, FetchedJob, Lease
+from barback.contexts import ContextMaker
+from barback.errors import BarbackError
+from barback.executor import Executor
+from barback.locks import LockKeeper
+from barback.producer import Producer
+from barback.pump import Count, Pump
+from barback.scheduler import Scheduler
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
+
+DRAINED_CHECK_S = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """How a worker works. Durations are seconds.
+
+    `queues`: which of the app's; None: all. `concurrency`: jobs in flight, by queue; a queue that is not named gets
+    `default_concurrency`. `lock_s`: how long a crashed worker's jobs stay locked. `schedules`: tick the app's schedules.
+    """
+
+    queues: tuple[str, ...] | None = None
+    concurrency: Mapping[str, int] = field(default_factory=dict[str, int])
+    default_concurrency: int = 20
+    lock_s: float = 10.0
+    stalled_check_s: float = 5.0
+    crash_limit: int = 3
+    grace_s: float = 25.0
+    schedules: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """What a worker did. `refused`: outcomes that came too late, the lock being lost (P10)."""
+
+    completed: int = 0
+    failed: int = 0
+    retried: int = 0
+    handed_back: int = 0
+    refused: int = 0
+
+
+class Worker:
+    """Works the jobs of an app through an open broker."""
+
+    def __init__(self, app: AnyApp, broker: Broker, options: WorkerOptions | None = None) -> None:
+        self._app = app
+        self._broker = broker
+        self._options = options or WorkerOptions()
+        self._queues = tuple(app.registry.check_queue(q) for q in self._options.queues or app.registry.queues)
+        self._stop_asked = asyncio.Event()
+        self._stop_at_once = asyncio.Event()
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}"
+
+    def stop(self) -> None:
+        """Drain: fetch no more, let jobs run for `grace_s`, then hand them back. A second call hands back at once."""
+        if self._stop_asked.is_set():
+            self._stop_at_once.set()
+        self._stop_asked.set()
+
+    async def run(self, *, until_drained: bool = False) -> WorkerReport:
+        """Work until stopped, or with `until_drained` until no job is left.
+
+        :raises BarbackError: the broker cannot be used at start.
+        """
+        async with self._app.services() as services:
+            loop = asyncio.get_running_loop()
+            locks = LockKeeper(
+                self._broker, self._options.lock_s, lambda job: loop.call_soon_threadsafe(self._lost, pumps, job)
+            )
+            # One thread more than can be asked for costs nothing: they are made when needed.
+            threads = ThreadPoolExecutor(sum(map(self._concurrency, self._queues)), "barback-job")
+            pumps = self._make_pumps(services, locks, threads)
+            scheduler = Scheduler(self._broker, self._schedules())
+            try:
+                await self._prepare(scheduler)
+                locks.start()
+                await self._work(pumps, scheduler, until_drained)
+            finally:
+                locks.stop()
+                threads.shutdown(wait=False, cancel_futures=True)
+            return WorkerReport(**sum((pump.counts for pump in pumps), Counter[Count]()))
+
+    async def _prepare(self, scheduler: Scheduler) -> None:
+        for queue in self._queues:
+            limits = self._app.limits.get(queue)
+            if limits is not None:
+                await self._broker.set_limits(queue, limits)
+        await scheduler.apply()
+
+    async def _work(self, pumps: list[Pump], scheduler: Scheduler, until_drained: bool) -> None:
+        """Run the pumps, and beside them what keeps the queues going; if any of it breaks, all of it ends."""
+        async with asyncio.TaskGroup() as group:
+            beside = [group.create_task(self._recover(queue)) for queue in self._queues]
+            beside.append(group.create_task(scheduler.run()))
+            beside.append(group.create_task(self._wait_for_stop(pumps)))
+            if until_drained:
+                beside.append(group.create_task(self._stop_when_drained(pumps)))
+            await asyncio.gather(*(pump.run() for pump in pumps))
+            for task in beside:
+                task.cancel()
+
+    async def _wait_for_stop(self, pumps: list[Pump]) -> None:
+        await self._stop_asked.wait()
+        for pump in pumps:
+            pump.drain()
+        try:
+            async with asyncio.timeout(self._options.grace_s):
+                await self._stop_at_once.wait()
+        except TimeoutError:
+            pass
+        for pump in pumps:
+            pump.take_back()
+
+    async def _stop_when_drained(self, pumps: list[Pump]) -> None:
+        while not (all(pump.idle for pump in pumps) and await self._nothing_left()):
+            await asyncio.sleep(DRAINED_CHECK_S)
+        self.stop()
+
+    async def _nothing_left(self) -> bool:
+        try:
+            counts = [await self._broker.counts(queue) for queue in self._queues]
+            scheduled = [len(await self._broker.schedules(queue)) for queue in self._queues]
+        except BarbackError:
+            return False
+        # Each schedule always has one delayed job: the one of its next slot.
+        return all(
+            count["waiting"] + count["prioritized"] + count["active"] + max(0, count["delayed"] - due) == 0
+            for count, due in zip(counts, scheduled, strict=True)
+        )
+
+    async def _recover(self, queue: str) -> None:
+        """Look for stalled jobs, at once and then again and again."""
+        every_s = self._options.stalled_check_s
+        while True:
+            try:
+                recovered = await self._broker.recover_stalled(queue, every_s, self._options.crash_limit)
+            except BarbackError as error:
+                log.warning("stalled jobs not checked", queue=queue, error=str(error))
+            else:
+                if recovered:
+                    log.warning("stalled jobs recovered", queue=queue, jobs=len(recovered), first=recovered[0])
+            await asyncio.sleep(every_s)
+
+    def _make_pumps(self, services: Any, locks: LockKeeper, threads: ThreadPoolExecutor) -> list[Pump]:
+        contexts = ContextMaker(self._broker, Producer(self._broker), services)
+        executor = Executor(self._app.registry, contexts.make, threads)
+        lease = Lease(self.name, self._options.lock_s)
+        return [Pump(self._broker, queue, self._concurrency(queue), lease, executor, locks) for queue in self._queues]
+
+    def _concurrency(self, queue: str) -> int:
+        return self._options.concurrency.get(queue, self._options.default_concurrency)
+
+    def _schedules(self) -> list[Any]:
+        if not self._options.schedules:
+            return []
+        return [schedule for schedule in self._app.schedules if schedule.job.queue in self._queues]
+
+    @staticmethod
+    def _lost(pumps: list[Pump], job: FetchedJob) -> None:
+        for pump in pumps:
+            if pump.queue == job.queue:
+                pump.lost(job)
