@@ -136,9 +136,7 @@ def _deferred(fetched: FetchedJob) -> str | None:
     if fetched.deferred_failure is None:
         return None
     if fetched.crashes:
-        return (
-            f"It was active when its worker died or lost its lock, {fetched.crashes} times: {fetched.deferred_failure}"
-        )
+        return f"It was active when its worker died, {fetched.crashes} times: {fetched.deferred_failure}"
     return fetched.deferred_failure
 
 

@@ -61,14 +61,6 @@ class Custom:
 Backoff = Fixed | Exponential | Custom
 
 
-def _undeclared(attempt: int, error: BaseException) -> float | None:
-    return Exponential().after(attempt)
-
-
-UNDECLARED = Custom(_undeclared)
-"""A strategy that a stored job only names: the job's declaration says what it is, else it is `Exponential()`."""
-
-
 def wait_after(backoff: Backoff | None, attempt: int, error: BaseException, random: float) -> float | None:
     """Seconds until the next attempt; None means there shall be none.
 
@@ -90,3 +82,11 @@ def _check(delay_s: float, jitter: float) -> None:
         raise InvalidOptions(f"Backoff: expected a finite delay of 0 s or more, got {delay_s!r}.")
     if not 0 <= jitter <= 1:
         raise InvalidOptions(f"Backoff: expected a jitter from 0 to 1, got {jitter!r}.")
+
+
+def _undeclared(attempt: int, error: BaseException) -> float | None:
+    return Exponential().after(attempt)
+
+
+UNDECLARED = Custom(_undeclared)
+"""A strategy that a stored job only names: the job's declaration says what it is, else it is `Exponential()`."""

@@ -35,7 +35,7 @@ class WorkerOptions:
     """How a worker works. Durations are seconds.
 
     `queues`: which of the app's; None: all. `concurrency`: jobs in flight, by queue; a queue that is not named gets
-    `default_concurrency`. `lock_s`: how long a crashed worker's jobs stay locked. `schedules`: tick the app's schedules.
+    `default_concurrency`. `lock_s`: how long a crashed worker's jobs stay locked. `schedules`: tick the app's.
     """
 
     queues: tuple[str, ...] | None = None
@@ -84,12 +84,13 @@ class Worker:
         """
         async with self._app.services() as services:
             loop = asyncio.get_running_loop()
+            pumps: list[Pump] = []
             locks = LockKeeper(
-                self._broker, self._options.lock_s, lambda job: loop.call_soon_threadsafe(self._lost, pumps, job)
+                self._broker, self._options.lock_s, lambda job: loop.call_soon_threadsafe(_lost, pumps, job)
             )
             # One thread more than can be asked for costs nothing: they are made when needed.
             threads = ThreadPoolExecutor(sum(map(self._concurrency, self._queues)), "barback-job")
-            pumps = self._make_pumps(services, locks, threads)
+            pumps += self._make_pumps(services, locks, threads)
             scheduler = Scheduler(self._broker, self._schedules())
             try:
                 await self._prepare(scheduler)
@@ -132,7 +133,8 @@ class Worker:
             pump.take_back()
 
     async def _stop_when_drained(self, pumps: list[Pump]) -> None:
-        while not (all(pump.idle for pump in pumps) and await self._nothing_left()):
+        # Jobs of other workers and producers count too: nothing here could tell us of them.
+        while not (all(pump.idle for pump in pumps) and await self._nothing_left()):  # noqa: ASYNC110
             await asyncio.sleep(DRAINED_CHECK_S)
         self.stop()
 
@@ -175,8 +177,8 @@ class Worker:
             return []
         return [schedule for schedule in self._app.schedules if schedule.job.queue in self._queues]
 
-    @staticmethod
-    def _lost(pumps: list[Pump], job: FetchedJob) -> None:
-        for pump in pumps:
-            if pump.queue == job.queue:
-                pump.lost(job)
+
+def _lost(pumps: list[Pump], job: FetchedJob) -> None:
+    for pump in pumps:
+        if pump.queue == job.queue:
+            pump.lost(job)
