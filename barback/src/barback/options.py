@@ -8,8 +8,8 @@ from typing import Literal, TypedDict
 from barback.errors import InvalidOptions
 from barback.retry import Backoff
 
-HIGHEST_PRIORITY_NUMBER = 2_097_152
-"""BullMQ: priorities go from 1 (runs first) to 2**21 (runs last); 0 is none, which runs before all of them."""
+HIGHEST_PRIORITY_NUMBER = 2_097_151
+"""BullMQ: priorities go from 1 (runs first) to 2**21 - 1 (runs last); 0 is none, which runs before all of them."""
 
 RESERVED_JOB_IDS = frozenset(
     {"active", "wait", "waiting", "waiting-children", "paused", "completed", "failed", "delayed", "prioritized"}
