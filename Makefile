@@ -1,0 +1,59 @@
+# Everything a newcomer, CI and release need. On a fresh machine: Python 3.11 or newer, Node 20, make; nothing else.
+
+UV_VERSION := 0.13.9
+PYTHON ?= python3
+UV := .tools/bin/uv
+NODE_TESTS := barback/tests/node
+NODE_READY := $(NODE_TESTS)/node_modules/.package-lock.json
+
+# The machine's own Python: uv shall not download one.
+export UV_PYTHON_DOWNLOADS := never
+export UV_PYTHON := $(shell command -v $(PYTHON))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test test-full check format bench clean
+
+help: ## What can be made
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+run: setup ## Work the sample: embedded Valkey and Postgres, worker, schedules, reload; Ctrl-C ends it
+	@$(UV) run --no-sync barback dev
+
+demo: setup ## Import the sample into a temporary folder, work it, print the result
+	@$(UV) run --no-sync cafes demo
+
+test: setup $(NODE_READY) ## The tests, under 8 minutes on 2 cores
+	$(UV) run --no-sync pytest -m "not slow"
+
+test-full: setup $(NODE_READY) ## All tests: long drills and big imports too
+	$(UV) run --no-sync pytest
+
+check: setup ## Linters, types, the direction of imports
+	$(UV) run --no-sync ruff format --check .
+	$(UV) run --no-sync ruff check .
+	$(UV) run --no-sync pyright
+	$(UV) run --no-sync lint-imports
+
+format: setup ## Put the code in form
+	$(UV) run --no-sync ruff format .
+	$(UV) run --no-sync ruff check --fix .
+
+bench: setup $(NODE_READY) ## barback beside Node's own worker, as ratios of one interleaved run
+	@$(UV) run --no-sync python -m bench
+
+setup: .venv/.ready
+
+.venv/.ready: uv.lock pyproject.toml barback/pyproject.toml cafes/pyproject.toml $(UV)
+	$(UV) sync --locked --quiet
+	@touch $@
+
+$(UV):
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(NODE_READY): $(NODE_TESTS)/package.json $(NODE_TESTS)/package-lock.json
+	npm ci --prefix $(NODE_TESTS) --no-audit --no-fund --loglevel=error
+	@touch $@
+
+clean: ## Remove what was made, the development data too
+	rm -rf .venv .tools .barback $(NODE_TESTS)/node_modules .pytest_cache .ruff_cache .hypothesis
