@@ -1,0 +1,1 @@
+"""The jobs of the service: one file each, with its payload, its options and its handler."""

@@ -1,0 +1,87 @@
+"""Job update-cafe-stats: count the cafes of one city, or of all, by status."""
+
+from typing import Literal
+
+from barback.errors import RetryLater, Unrecoverable
+from barback.job import Context, job
+from barback.payload import Payload
+from barback.retry import Exponential
+from cafes.errors import StoreUnavailable
+from cafes.jobs.result import Result
+from cafes.rules import slugify
+from cafes.services import Services
+from cafes.settings import QUEUES
+from cafes.store import CityStatistics, Store
+
+CITIES_A_BATCH = 100
+"""Counted by one statement, which locks their rows until it ends."""
+
+OUTAGE_RETRY_S = 5.0
+
+
+class UpdateCafeStats(Payload, frozen=True):
+    """Which city, by its slug. None: all of them."""
+
+    city_slug: str | None = None
+
+    def unique(self) -> str:
+        """One waiting job a city; an add while one runs is kept, so that nothing goes uncounted (P4, C3)."""
+        return self.city_slug or "*"
+
+
+class CafeStatsUpdated(Result, frozen=True):
+    """What was counted. `processed`: cafes, all statuses together."""
+
+    success: Literal[True] = True
+    processed: int
+    cities_processed: int
+    published: int
+    needs_review: int
+    duplicates: int
+
+
+@job(
+    "update-cafe-stats",
+    queue=QUEUES.cron_jobs,
+    attempts=5,
+    backoff=Exponential(first_s=2.0, jitter=0.5),
+    timeout_s=600.0,
+)
+async def update_cafe_stats(payload: UpdateCafeStats, ctx: Context[Services]) -> CafeStatsUpdated:
+    try:
+        if payload.city_slug is None:
+            counted = await _all_cities(ctx)
+        else:
+            counted = await _one_city(payload.city_slug, ctx.services.store)
+    except StoreUnavailable as error:
+        raise RetryLater(OUTAGE_RETRY_S, str(error)) from error
+    await ctx.progress(100)
+    return _sum(counted)
+
+
+async def _one_city(city_slug: str, store: Store) -> list[CityStatistics]:
+    # By its slug in any spelling: a person who enqueues 'Düsseldorf' means duesseldorf (C4).
+    counted = await store.recount([slugify(city_slug)])
+    if not counted:
+        raise Unrecoverable(f"There is no city with the slug '{city_slug}'.")
+    return counted
+
+
+async def _all_cities(ctx: Context[Services]) -> list[CityStatistics]:
+    store = ctx.services.store
+    slugs = await store.city_slugs()
+    counted: list[CityStatistics] = []
+    for start in range(0, len(slugs), CITIES_A_BATCH):
+        await ctx.progress(100 * start // len(slugs))
+        counted += await store.recount(slugs[start : start + CITIES_A_BATCH])
+    return counted
+
+
+def _sum(counted: list[CityStatistics]) -> CafeStatsUpdated:
+    return CafeStatsUpdated(
+        processed=sum(city.total for city in counted),
+        cities_processed=len(counted),
+        published=sum(city.published for city in counted),
+        needs_review=sum(city.needs_review for city in counted),
+        duplicates=sum(city.duplicate for city in counted),
+    )

@@ -1,0 +1,144 @@
+"""The store over Postgres, also behind a transaction pooler (Supabase: port 6543)."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, LiteralString, cast
+from uuid import UUID
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg.types.json import Jsonb
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+
+from cafes.errors import StoreError
+from cafes.rules import CleanedCafe, RawCafe, Verdict
+from cafes.store import (
+    CityStatistics,
+    Gone,
+    ImportRow,
+    Overtaken,
+    RecordAnswer,
+    Recorded,
+    Stale,
+    StoredCafe,
+)
+from cafes.store.connecting import CONNECT_TIMEOUT_S, is_outage, unavailable
+from cafes.store.wire import cleaned_to_json, neighbourhood_from_json, row_to_json, verdict_to_json
+
+_LOAD = """
+    select id, position, input_hash, name, city, city_slug, address, comments, latitude, longitude, website, postcode
+    from public.cafes where id = %s
+"""
+_RAW_COLUMNS = ("name", "city", "city_slug", "address", "comments", "latitude", "longitude", "website", "postcode")
+
+Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
+
+
+class PostgresStore:
+    """Up to `connections` connections, opened as they are needed.
+
+    A statement that takes longer than `statement_timeout_s` is cancelled. The client counts, because a pooler hands
+    sessions round and loses what is set on them.
+    """
+
+    def __init__(self, url: str, *, connections: int = 10, statement_timeout_s: float = 30.0) -> None:
+        self._url = url
+        self._statement_timeout_s = statement_timeout_s
+        # Every request is one statement, so autocommit makes each one round trip and one transaction. No prepared
+        # statements: behind a transaction pooler the next statement may be on another connection.
+        self._pool: Pool = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=connections,
+            open=False,
+            timeout=30.0,
+            kwargs={"autocommit": True, "prepare_threshold": None, "connect_timeout": CONNECT_TIMEOUT_S},
+        )
+
+    async def open(self) -> None:
+        """Connect.
+
+        :raises StoreUnavailable: the database is down or refuses us; within `CONNECT_TIMEOUT_S`.
+        :raises StoreError: it is not migrated.
+        """
+        try:
+            # The pool alone would try for half a minute and then say nothing but 'timeout'.
+            async with await AsyncConnection.connect(self._url, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+                found = await connection.execute("select to_regproc('public.record_cafe')")
+                if await found.fetchone() == (None,):
+                    raise StoreError("The database is not migrated: run `cafes migrate`.")
+        except psycopg.Error as error:
+            raise unavailable(self._url, error) from error
+        await self._pool.open()
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    async def load(self, cafe_id: UUID) -> StoredCafe | None:
+        row = await self._ask(_LOAD, cafe_id)
+        if row is None:
+            return None
+        cafe_id, position, input_hash, *raw = row
+        return StoredCafe(cafe_id, position, input_hash, RawCafe(**dict(zip(_RAW_COLUMNS, raw, strict=True))))
+
+    async def record(
+        self, cafe: StoredCafe, cleaned: CleanedCafe, verdicts: Sequence[Verdict], seen: str
+    ) -> RecordAnswer:
+        answer = await self._ask_json(
+            "select public.record_cafe(%s, %s, %s, %s, %s)",
+            cafe.id,
+            cafe.input_hash,
+            seen,
+            Jsonb(cleaned_to_json(cleaned)),
+            Jsonb([verdict_to_json(verdict) for verdict in verdicts]),
+        )
+        match answer["outcome"]:
+            case "recorded":
+                return Recorded(answer["slug"], answer["cities"], answer["changed"])
+            case "overtaken":
+                return Overtaken(neighbourhood_from_json(answer))
+            case "stale":
+                return Stale()
+            case _:
+                return Gone()
+
+    async def city_slugs(self) -> list[str]:
+        return cast(
+            "list[str]", await self._ask_json("select coalesce(array_agg(slug order by slug), '{}') from public.cities")
+        )
+
+    async def recount(self, slugs: Sequence[str]) -> list[CityStatistics]:
+        return [
+            CityStatistics(**city) for city in await self._ask_json("select public.recount_cities(%s)", list(slugs))
+        ]
+
+    async def import_rows(self, rows: Sequence[ImportRow]) -> list[UUID]:
+        return cast(
+            "list[UUID]",
+            await self._ask_json("select public.import_cafes(%s)", Jsonb([row_to_json(row) for row in rows])),
+        )
+
+    async def is_empty(self) -> bool:
+        return bool(await self._ask_json("select not exists (select from public.cafes)"))
+
+    async def _ask_json(self, statement: LiteralString, *parameters: object) -> Any:
+        row = await self._ask(statement, *parameters)
+        return row[0] if row else None
+
+    async def _ask(self, statement: LiteralString, *parameters: object) -> TupleRow | None:
+        # Not tried again here after an outage: whether it was written is unknown, and with it whether a city's
+        # numbers changed. The job's next start knows that it does not know (C3).
+        try:
+            async with self._pool.connection() as connection, asyncio.timeout(self._statement_timeout_s):
+                return await (await connection.execute(statement, parameters)).fetchone()
+        except TimeoutError as error:
+            raise StoreError(
+                f"A statement took longer than {self._statement_timeout_s:g} s and was cancelled."
+            ) from error
+        except (PoolTimeout, PoolClosed) as error:
+            raise unavailable(self._url, error) from error
+        except psycopg.Error as error:
+            if is_outage(error):
+                raise unavailable(self._url, error) from error
+            raise StoreError(f"The database would not do it: {' '.join(str(error).split())}") from error
