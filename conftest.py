@@ -15,8 +15,9 @@ __all__ = ["barback", "cafes"]
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """On CI a skipped test is a failed run: what it needs is installed there."""
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    skipped = reporter.stats.get("skipped", []) if reporter is not None else []
-    if os.environ.get("CI") and skipped and session.exitstatus == pytest.ExitCode.OK:
+    reporter: pytest.TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not os.environ.get("CI") or reporter is None or session.exitstatus != pytest.ExitCode.OK:
+        return
+    if skipped := reporter.getreports("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        print(f"\n{len(skipped)} skipped: CI may skip none.")  # noqa: T201
+        reporter.write_line(f"{len(skipped)} skipped: CI may skip none.")

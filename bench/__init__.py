@@ -1,0 +1,1 @@
+"""How fast barback is, beside its peers."""
