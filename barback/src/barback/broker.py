@@ -132,6 +132,8 @@ class Settled(Enum):
     """The lock is gone or another worker's: nothing was written (P10)."""
     CHILDREN = "children"
     """It cannot complete: a child is pending, or failed. Nothing was written; fail it instead."""
+    BROKEN = "broken"
+    """The broker failed on it, and said so in the log. Nothing was written; a plainer outcome may be."""
     GONE = "gone"
     """The job was removed meanwhile: nothing was written."""
 

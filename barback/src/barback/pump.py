@@ -34,6 +34,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
 RETRY_S = (0.1, 0.2, 0.5, 1.0)
 """How long to rest after each failed exchange in a row, the last one from then on."""
 
+UNWRITABLE = Failed("What became of it could not be written; the worker's log says why.")
+"""The last resort (B10): if not even this can be written, the job stalls and its crashes are counted."""
+
 Count = Literal["completed", "failed", "retried", "handed_back", "refused"]
 
 
@@ -134,6 +137,9 @@ class Pump:
         job, outcome = settlement.job, settlement.outcome
         if settled is Settled.CHILDREN:
             self._settle(job, Failed("It cannot complete: a child job is still pending, or has failed."))
+            return
+        if settled is Settled.BROKEN and outcome != UNWRITABLE:
+            self._settle(job, UNWRITABLE)
             return
         self.locks.release(job)
         if settled is not Settled.WRITTEN:

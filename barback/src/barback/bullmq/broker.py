@@ -1,5 +1,7 @@
 """The Broker Protocol over Redis, by BullMQ's own keys and scripts."""
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,8 +25,11 @@ from barback.bullmq.codec import ms
 from barback.bullmq.connection import LONGEST_BLOCK_S, Connection, client_name
 from barback.bullmq.keys import Keys, keys_of
 from barback.bullmq.working import Exchanger
-from barback.errors import BrokerError
+from barback.errors import BarbackError, BrokerError
 from barback.options import JobOptions
+
+PASS_ON_WITHIN_S = 0.5
+"""How long a cancelled wait may take to pass its wake-up on."""
 
 
 class BullMQBroker:
@@ -66,10 +71,12 @@ class BullMQBroker:
             return
         try:
             await self._connection.wait_for_marker(keys["marker"], client_name(self._prefix, queue), block_s)
-        except BaseException:
-            # The marker may have been taken just as we were cancelled. One too many wakes a worker for nothing; one
-            # too few would leave a job lying.
-            await self._connection.run("ZADD", keys["marker"], 0, "0")
+        except asyncio.CancelledError:
+            # The marker may have been taken just then. One too many wakes a worker for nothing; one too few would
+            # leave a job lying.
+            with contextlib.suppress(BarbackError, TimeoutError):
+                async with asyncio.timeout(PASS_ON_WITHIN_S):
+                    await self._connection.run("ZADD", keys["marker"], 0, "0")
             raise
 
     def extend_locks(self, queue: str, jobs: Sequence[FetchedJob], lock_s: float) -> list[FetchedJob]:

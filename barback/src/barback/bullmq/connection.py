@@ -101,10 +101,13 @@ class Connection:
         """One command, its answer."""
         return (await self.run_all([Call([command])]))[0][0]
 
-    async def run_all(self, calls: Sequence[Call], *, atomic: bool = False) -> list[list[Any]]:
+    async def run_all(
+        self, calls: Sequence[Call], *, atomic: bool = False, errors_as_answers: bool = False
+    ) -> list[list[Any]]:
         """All calls in one round trip; the answers of each. With `atomic` nobody else's command runs in between.
 
-        :raises BrokerError: an answer is an error (the others may have been carried out).
+        :raises BrokerError: an answer is an error (the others may have been carried out); with `errors_as_answers`
+            it is the answer instead.
         """
         with self.translated():
             answers = await self._send(calls, atomic)
@@ -116,9 +119,11 @@ class Connection:
                 for i, answer in zip(missing, again, strict=True):
                     answers[i] = answer
             for answer in answers:
-                for value in answer:
+                for i, value in enumerate(answer):
                     if isinstance(value, Exception):
-                        raise value
+                        if not (errors_as_answers and _concerns_one_call(value)):
+                            raise value
+                        answer[i] = BrokerError(f"Redis at {self.address} answered: {value}")
             return answers
 
     async def wait_for_marker(self, key: str, client_name: str, block_s: float) -> None:
@@ -202,6 +207,11 @@ class Connection:
 def client_name(prefix: str, queue: str) -> str:
     """How Node's `getWorkers()` knows a worker's connection (B18)."""
     return f"{prefix}:{base64.b64encode(queue.encode()).decode()}"
+
+
+def _concerns_one_call(error: Exception) -> bool:
+    """A script that broke on what it found, as against a server that refuses everybody."""
+    return isinstance(error, ResponseError) and not isinstance(error, ReadOnlyError | BusyLoadingError)
 
 
 def _reason(error: BaseException) -> str:

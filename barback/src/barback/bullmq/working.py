@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any, NamedTuple, cast
 
+import structlog
+
 from barback.broker import (
     Completed,
     Exchange,
@@ -20,7 +22,9 @@ from barback.bullmq.codec import decode_fetched, encode_stacktraces, keep_jobs, 
 from barback.bullmq.connection import Call, Command, Connection
 from barback.bullmq.keys import Keys
 from barback.bullmq.packing import pack
-from barback.errors import BrokerError
+from barback.errors import BarbackError, BrokerError
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.bullmq")
 
 CHUNK = 100
 """Scripts in one MULTI: Redis serves nobody else meanwhile (about 5 ms)."""
@@ -28,9 +32,15 @@ CHUNK = 100
 _tokens = count(1)
 """A worker that gets a job a second time must not settle it with the token of the first."""
 
-_SETTLED = {-1: Settled.GONE, -2: Settled.LOCK_LOST, -3: Settled.LOCK_LOST, -6: Settled.LOCK_LOST}
-_PENDING_CHILDREN = -4
-_FAILED_CHILDREN = -9
+_SETTLED = {
+    -1: Settled.GONE,
+    -2: Settled.LOCK_LOST,
+    -3: Settled.LOCK_LOST,
+    -4: Settled.CHILDREN,
+    -6: Settled.LOCK_LOST,
+    -9: Settled.CHILDREN,
+}
+"""BullMQ's error codes."""
 
 
 class _Fetch(NamedTuple):
@@ -64,35 +74,44 @@ class Exchanger:
                 [self._settle(s, fetch_next) for s, fetch_next in zip(settlements, chain, strict=True)]
             )
             for settlement, fetch_next, answer in zip(settlements, chain, answers, strict=True):
-                settled.append(self._settled(settlement, answer))
+                settled.append(_settled(settlement, answer))
                 if fetch_next and isinstance(answer, list):
                     # BullMQ locks the next job with the finished one's token; a token never holds two jobs at once.
                     fetches.append(self._fetched(cast("list[Any]", answer), settlement.job.token))
-        if all(f.job for f in fetches):
-            fetches += await self._fill(fetch - len(fetches))
+        try:
+            await self._fill(fetches, fetch)
+        except BarbackError:
+            # What was written and fetched before must be told; the next exchange will meet the error again.
+            if not settled and not fetches:
+                raise
         last = fetches[-1] if fetches else _Fetch()
         return Exchange(settled, [f.job for f in fetches if f.job], last.next_at, last.limited_until)
 
-    async def _fill(self, free: int) -> list[_Fetch]:
-        """Fetch up to `free` jobs in rounds, until one finds none."""
-        fetches: list[_Fetch] = []
+    async def _fill(self, fetches: list[_Fetch], wanted: int) -> None:
+        """Fetch in rounds until there are as many as wanted, or one finds no job."""
         size = 1
-        while free > 0 and all(f.job for f in fetches):
-            tokens = [self._token() for _ in range(min(size, free))]
+        while len(fetches) < wanted and all(f.job for f in fetches):
+            tokens = [self._token() for _ in range(min(size, wanted - len(fetches)))]
             answers = await self._run([self._move_to_active(token) for token in tokens])
-            fetches += [self._fetched(answer, token) for token, answer in zip(tokens, answers, strict=True)]
-            free -= len(tokens)
+            fetches += [
+                self._fetched(cast("list[Any]", answer), token)
+                for token, answer in zip(tokens, answers, strict=True)
+                if not isinstance(answer, BrokerError)
+            ]
+            errors = [answer for answer in answers if isinstance(answer, BrokerError)]
+            if errors:
+                raise errors[0]
             size *= 2
-        return fetches
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
-        """The answers of scripts that may let jobs wait: a retried one, a due one, the parent of the last child."""
+        """The answers (or errors) of scripts that may let jobs wait: a retried one, a due one, a child's parent."""
         layout = self._connection.script("keepPausedLayout", self._keys.many("wait", "paused", "meta"))
         answers: list[Any] = []
         for start in range(0, len(commands), CHUNK):
             # In one MULTI, so that Node 5 cannot resume between the two and lose what came to wait (P6).
             calls = [Call([command]) for command in [*commands[start : start + CHUNK], layout]]
-            answers += [answer for (answer,) in (await self._connection.run_all(calls, atomic=True))[:-1]]
+            results = await self._connection.run_all(calls, atomic=True, errors_as_answers=True)
+            answers += [answer for (answer,) in results[:-1]]
         return answers
 
     def _token(self) -> str:
@@ -186,14 +205,12 @@ class Exchanger:
             limited_until=self._now + float(limited_ms) / 1000 if limited_ms else None,
         )
 
-    def _settled(self, settlement: Settlement, answer: Any) -> Settled:
-        if not isinstance(answer, int) or answer >= 0:
-            return Settled.WRITTEN
-        if answer in (_PENDING_CHILDREN, _FAILED_CHILDREN):
-            return Settled.CHILDREN
-        if answer in _SETTLED:
-            return _SETTLED[answer]
-        raise BrokerError(f"Job {settlement.job.id} of '{self._keys.queue}': BullMQ answered {answer}.")
+
+def _settled(settlement: Settlement, answer: Any) -> Settled:
+    if isinstance(answer, BrokerError) or (isinstance(answer, int) and answer not in _SETTLED and answer < 0):
+        log.error("outcome not written", queue=settlement.job.queue, job_id=settlement.job.id, error=str(answer))
+        return Settled.BROKEN
+    return _SETTLED.get(answer, Settled.WRITTEN) if isinstance(answer, int) else Settled.WRITTEN
 
 
 def _can_fetch(outcome: Outcome) -> bool:
