@@ -37,7 +37,8 @@ def claim(folder: Path, name: str) -> Generator[int]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _open_lock(folder / "owner.lock") as owner, _open_lock(folder / "server.lock") as server:
-        if not _lock(owner):
+        # `is_claimed` holds it for a moment.
+        if not _locked_within(owner, 0.5):
             raise UsageError(
                 f"{name} over {folder} is already running, started by process {_read_pid(owner)}. "
                 "Stop that one first, or use another folder."
@@ -46,6 +47,14 @@ def claim(folder: Path, name: str) -> Generator[int]:
         os.pwrite(owner, b"%d\n" % os.getpid(), 0)
         _take_over(server, folder, name)
         yield server
+
+
+def is_claimed(folder: Path) -> bool:
+    """Whether a process owns the folder now."""
+    if not (folder / "owner.lock").is_file():
+        return False
+    with _open_lock(folder / "owner.lock") as owner:
+        return not _lock(owner)
 
 
 def short_folder(meant: Path) -> Path:

@@ -1,0 +1,19 @@
+"""The command line: `barback work | dev | enqueue | jobs`.
+
+front.py       the group itself: options that come first, and how an error ends (one line, an exit code)
+invocation.py  what every command is given: the project, the app, the settings
+app_lookup.py  which app, and loading it
+dev*.py        development: servers, reloading worker, announcement
+printing.py    tables and JSON; nothing from outside reaches a terminal raw
+"""
+
+from barback.cli.dev import dev, prepare
+from barback.cli.enqueue import enqueue
+from barback.cli.front import main
+from barback.cli.jobs import jobs
+from barback.cli.work import work
+
+for command in (work, dev, prepare, enqueue, jobs):
+    main.add_command(command)
+
+__all__ = ["main"]

@@ -1,0 +1,68 @@
+"""The servers that `barback dev` brings: those whose addresses nobody has set."""
+
+import contextlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+from dotenv import dotenv_values
+
+from barback.app import AnyApp
+from barback.cli.running_dev import VALKEY_FOLDER, RunningDev, announced
+from barback.embedded import EmbeddedPostgres, EmbeddedValkey
+from barback.embedded.valkey import free_port, is_free
+from barback.settings import ENV_FILES, Settings
+
+USUAL_REDIS_PORT = 6379
+
+
+@dataclass(slots=True)
+class DevServers:
+    """What was started. None: nothing was, because an address is set or the app needs none."""
+
+    valkey: EmbeddedValkey | None = None
+    postgres: EmbeddedPostgres | None = None
+    environment: dict[str, str] = field(default_factory=dict[str, str])
+    """The addresses, for the app's processes."""
+
+
+def start_servers(
+    app: AnyApp, settings: Settings, folder: Path, redis_port: int | None, closing: contextlib.ExitStack
+) -> DevServers:
+    """Start what is not set; stopped when `closing` closes. `redis_port` None: the last one, the usual one, or any.
+
+    :raises UsageError: one already runs over this folder.
+    :raises BarbackError: one does not start; says why.
+    """
+    servers = DevServers()
+    folder.mkdir(exist_ok=True)
+    if settings.redis_url is None:
+        _start_valkey(servers, settings, folder, redis_port, closing)
+    variable = app.development.postgres_url
+    if variable and not any(map(_is_set, (variable, *app.development.instead))):
+        click.echo("starting Postgres …", err=True)
+        servers.postgres = closing.enter_context(EmbeddedPostgres(folder / "postgres"))
+        servers.environment[variable] = servers.postgres.url
+    return servers
+
+
+def _start_valkey(
+    servers: DevServers, settings: Settings, folder: Path, port: int | None, closing: contextlib.ExitStack
+) -> None:
+    port = port or _choose_port(folder / "redis-port")
+    servers.valkey = closing.enter_context(EmbeddedValkey(folder / VALKEY_FOLDER, port=port))
+    (folder / "redis-port").write_text(f"{port}\n")
+    closing.enter_context(announced(folder, RunningDev(servers.valkey.url, settings.redis_db)))
+    servers.environment |= {"REDIS_URL": servers.valkey.url, "REDIS_DB": str(settings.redis_db)}
+
+
+def _choose_port(remembered: Path) -> int:
+    """The same port each time if it can be had: a TypeScript app has it in its settings."""
+    text = remembered.read_text().strip() if remembered.is_file() else ""
+    wanted = int(text) if text.isdigit() else USUAL_REDIS_PORT
+    return wanted if is_free(wanted) else free_port()
+
+
+def _is_set(variable: str) -> bool:
+    return bool(os.environ.get(variable)) or any(dotenv_values(file).get(variable) for file in ENV_FILES)

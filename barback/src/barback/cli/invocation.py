@@ -1,0 +1,62 @@
+"""What every command is given: the project, the app, the settings. Read when asked for, so that `--help` needs none."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from barback.app import AnyApp
+from barback.cli.app_lookup import find_app_path, find_project, load_app
+from barback.cli.running_dev import find_running_dev
+from barback.errors import SettingsError
+from barback.settings import Settings, load_settings
+
+
+@dataclass
+class Invocation:
+    """One call of the command line."""
+
+    app_path: str | None = None
+    """As given with `--app`; None: not given."""
+    debug: bool = False
+
+    @cached_property
+    def project(self) -> Path:
+        """The folder of the project's pyproject.toml, or the working directory."""
+        return find_project(Path.cwd())
+
+    @property
+    def data_folder(self) -> Path:
+        """Where `barback dev` keeps its data."""
+        return self.project / ".barback"
+
+    @cached_property
+    def full_app_path(self) -> str:
+        """`package.module:attribute`."""
+        return find_app_path(self.app_path, self.project)
+
+    @cached_property
+    def app(self) -> AnyApp:
+        """:raises UsageError: it cannot be found or loaded."""
+        return load_app(self.full_app_path, self.project)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """:raises SettingsError: names every wrong one."""
+        return load_settings(Settings)
+
+    def settings_or_dev(self) -> Settings:
+        """The settings; without `REDIS_URL` the server of this project's running `barback dev`.
+
+        :raises SettingsError: there is neither.
+        """
+        if self.settings.redis_url is not None:
+            return self.settings
+        dev = find_running_dev(self.data_folder)
+        if dev is None:
+            raise SettingsError(
+                "REDIS_URL is not set and no 'barback dev' runs in this project. "
+                "Set it to your Redis (redis://host:6379), or start 'barback dev' in another terminal."
+            )
+        return self.settings.model_copy(update={"redis_url": SecretStr(dev.redis_url), "redis_db": dev.redis_db})

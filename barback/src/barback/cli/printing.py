@@ -1,0 +1,52 @@
+"""Text for people and JSON for machines. Nothing that came from outside reaches a terminal raw."""
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+# C0 and C1 control characters, line and paragraph separators, lone surrogates, and what turns the writing direction
+# round: they could move the cursor, forge a line, or break the encoding.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """The text with every unprintable character as its escape: a newline becomes `\\n`."""
+    return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def shorten(text: str, length: int = 60) -> str:
+    """One printable line of at most `length` characters."""
+    text = printable(text)
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
+    """A table with aligned columns, numbers to the right."""
+    cells = [[printable(str(cell)) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
+    right = [any(isinstance(row[index], int) for row in rows) for index in range(len(headers))]
+    for index, row in enumerate([list(headers), *cells]):
+        columns = zip(row, widths, right, strict=True)
+        line = "  ".join(cell.rjust(width) if is_number else cell.ljust(width) for cell, width, is_number in columns)
+        click.echo(click.style(line.rstrip(), bold=index == 0))
+
+
+def print_facts(facts: Sequence[tuple[str, str]]) -> None:
+    """A list of `name  value` lines; an empty name goes on with the one before."""
+    width = max((len(name) for name, _ in facts), default=0)
+    for name, value in facts:
+        click.echo(f"  {click.style(name.ljust(width), bold=True)}  {printable(value)}".rstrip())
+
+
+def print_json(value: Any) -> None:
+    """One JSON document, ASCII only."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def moment(at: float | None) -> str:
+    """Epoch seconds as a person reads them, in UTC; None: `-`."""
+    return "-" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
