@@ -7,8 +7,9 @@ lone job is settled at once. Outcomes that could not be written are kept and wri
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
@@ -36,6 +37,8 @@ RETRY_S = (0.1, 0.2, 0.5, 1.0)
 
 UNWRITABLE = Failed("What became of it could not be written; the worker's log says why.")
 """The last resort (B10): if not even this can be written, the job stalls and its crashes are counted."""
+
+CANCEL_AGAIN_S = 0.2
 
 Count = Literal["completed", "failed", "retried", "handed_back", "refused"]
 
@@ -183,8 +186,7 @@ class Pump:
 
     async def _stop_waiting(self) -> None:
         if self._waiting is not None:
-            self._waiting.cancel()
-            await asyncio.wait([self._waiting])
+            await end([self._waiting])
 
     async def _rest_after(self, error: BarbackError) -> None:
         rest_s = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
@@ -198,6 +200,17 @@ class Pump:
         running.attempt.cancelled.set()
         if running.task is not None:
             running.task.cancel()
+
+
+async def end(running: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel until all have ended; what they raise is left with them."""
+    pending: Collection[asyncio.Task[Any]] = running
+    while pending:
+        for one in pending:
+            one.cancel()
+        # Once is not enough: Python 3.11's wait_for, which redis-py writes with, loses a cancellation that comes just
+        # as it ends, and the read that follows blocks for seconds.
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
 
 
 def _count_of(outcome: Outcome) -> Count:

@@ -22,7 +22,7 @@ from barback.errors import BarbackError
 from barback.executor import Executor
 from barback.locks import LockKeeper
 from barback.producer import Producer
-from barback.pump import Count, Pump
+from barback.pump import Count, Pump, end
 from barback.scheduler import Scheduler
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
@@ -117,8 +117,7 @@ class Worker:
             if until_drained:
                 beside.append(group.create_task(self._stop_when_drained(pumps)))
             await asyncio.gather(*(pump.run() for pump in pumps))
-            for task in beside:
-                task.cancel()
+            await end(beside)
 
     async def _wait_for_stop(self, pumps: list[Pump]) -> None:
         await self._stop_asked.wait()
