@@ -1,7 +1,7 @@
 """What handlers are given."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from barback.settings import load_settings
@@ -17,15 +17,21 @@ class Services:
     store: Store
 
 
-@asynccontextmanager
-async def open_services() -> AsyncGenerator[Services]:
-    """Services for one worker, by the settings.
+def open_services() -> AbstractAsyncContextManager[Services]:
+    """Services as the settings say.
 
     :raises SettingsError: no database is named.
-    :raises StoreUnavailable: it cannot be reached; within seconds.
+    :raises StoreUnavailable: on entering: it cannot be reached; within seconds.
+    :raises StoreError: on entering: it is not migrated.
     """
     settings = load_settings(StoreSettings)
-    store = PostgresStore(settings.postgres_url(), connections=settings.connections)
+    return services_on(settings.postgres_url(), settings.connections)
+
+
+@asynccontextmanager
+async def services_on(postgres_url: str, connections: int = 10) -> AsyncGenerator[Services]:
+    """Services on this very database. Raises as `open_services`."""
+    store = PostgresStore(postgres_url, connections=connections)
     await store.open()
     try:
         yield Services(store=store)

@@ -58,7 +58,7 @@ class StoreSettings(EnvSettings):
             return self.database_url.get_secret_value()
         if self.supabase_url or self.supabase_key:
             raise SettingsError(
-                "Wrong settings:\n  DATABASE_URL: not set. Supabase is, but talking to it through its API is not built yet: "
+                "Wrong settings:\n  DATABASE_URL: not set. Supabase's address is, but its API is not spoken yet: "
                 "set DATABASE_URL to the project's Postgres (the address of its pooler, port 6543)."
             )
         raise SettingsError(

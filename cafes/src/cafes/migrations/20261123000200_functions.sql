@@ -221,7 +221,8 @@ begin
             g.postcode
         from given g order by g.line
         on conflict (import_key) do update set
-            city_slug = excluded.city_slug, comments = excluded.comments, latitude = excluded.latitude,
+            name = excluded.name, city = excluded.city, city_slug = excluded.city_slug, address = excluded.address,
+            comments = excluded.comments, latitude = excluded.latitude,
             longitude = excluded.longitude, website = excluded.website, postcode = excluded.postcode
         returning c.id, c.position
     )

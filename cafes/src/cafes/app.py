@@ -1,0 +1,16 @@
+"""The service: its jobs, when they run by themselves, and what they are given."""
+
+from barback.app import App, Development
+from barback.cron import Schedule
+from cafes import jobs
+from cafes.development import prepare
+from cafes.jobs.update_cafe_stats import update_cafe_stats
+from cafes.services import open_services
+
+app = App(
+    name="cafes",
+    jobs=jobs,
+    services=open_services,
+    schedules=(Schedule("update-cafe-stats-daily", update_cafe_stats, "0 3 * * *", tz="Europe/Berlin"),),
+    development=Development(postgres_url="DATABASE_URL", instead=("NEXT_PUBLIC_SUPABASE_URL",), prepare=prepare),
+)

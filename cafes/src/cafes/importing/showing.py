@@ -1,0 +1,70 @@
+"""Imports as a person sees them: a bar while they run, and at the end what was taken and each row that was not."""
+
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from uuid import UUID
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from barback.cli.printing import printable
+from barback.producer import Producer
+from cafes.importing.importer import ImportReport, import_files
+from cafes.importing.reader import CafeFile
+from cafes.jobs.process_cafe import ProcessCafe, process_cafe
+from cafes.store import Store
+
+
+@contextmanager
+def opened(paths: Sequence[Path]) -> Generator[list[CafeFile]]:
+    """All files, with their headers understood: a wrong third one stops an import before its first row.
+
+    :raises NotCsv: one of them is no list of cafes.
+    """
+    with ExitStack() as closing:
+        yield [closing.enter_context(CafeFile(path)) for path in paths]
+
+
+async def import_shown(files: Sequence[CafeFile], store: Store, producer: Producer, console: Console) -> ImportReport:
+    """Import, with a bar if the console is a terminal.
+
+    :raises ImportBroken: the store or the queue failed.
+    """
+
+    async def enqueue_all(cafe_ids: Sequence[UUID]) -> None:
+        await producer.many(process_cafe, (ProcessCafe(cafe_id=cafe_id) for cafe_id in cafe_ids))
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[taken]} taken"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bars = {
+            file.name: progress.add_task(escape(printable(Path(file.name).name)), total=file.size or None, taken=0)
+            for file in files
+        }
+
+        def show(file: CafeFile, report: ImportReport) -> None:
+            progress.update(bars[file.name], completed=file.bytes_read(), taken=report.taken)
+
+        return await import_files(files, store, enqueue_all, show)
+
+
+def show_report(report: ImportReport, files: Sequence[CafeFile], console: Console) -> None:
+    """Print what was taken, and every row that was not, with its line and the reason."""
+    for file in files:
+        if file.ignored_columns:
+            names = ", ".join(file.ignored_columns)
+            console.print(f"{printable(file.name)}: columns that are not read: {printable(names)}", markup=False)
+    if report.refused:
+        table = Table("File", "Line", "Refused because", title=f"{len(report.refused)} of {report.rows} rows refused")
+        for refused in report.refused:
+            cells = (refused.file, str(refused.line), refused.reason)
+            table.add_row(*(escape(printable(cell)) for cell in cells))
+        console.print(table)
+    console.print(f"{report.taken} of {report.rows} rows taken, {len(report.refused)} refused.", markup=False)
