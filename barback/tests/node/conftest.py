@@ -10,7 +10,9 @@ import redis.asyncio
 
 from barback.bullmq import BullMQBroker
 
+from .pair import Pair
 from .process import Node, NodeMissing, install
+from .python import PythonQueue
 from .side import NodeQueue
 from .stored import Stored
 
@@ -75,3 +77,17 @@ async def broker(valkey_url: str) -> AsyncIterator[BullMQBroker]:
     await opened.open()
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def ours(broker: BullMQBroker, queue_name: str) -> AsyncIterator[PythonQueue]:
+    """The test's queue in Python."""
+    queue = PythonQueue(broker, queue_name)
+    yield queue
+    await queue.stop_workers()
+
+
+@pytest.fixture(params=["node-to-python", "python-to-node"])
+def pair(request: pytest.FixtureRequest, theirs: NodeQueue, ours: PythonQueue) -> Pair:
+    """One side enqueues, the other works: all four ways, both versions of Node."""
+    return Pair(theirs, ours, theirs, ours) if request.param == "node-to-python" else Pair(ours, theirs, theirs, ours)

@@ -25,6 +25,7 @@ function failsOnPurpose(text) {
 const processors = {
   fail: (job) => failsOnPurpose(job.data.reason),
   flaky: (job) => (job.attemptsMade < job.data.failures ? failsOnPurpose(`failure ${job.attemptsMade + 1}`) : 'done'),
+  'first-start-fails': (job) => (job.attemptsStarted === 1 ? failsOnPurpose('the first start') : 'done'),
   unrecoverable: (job, side) => {
     throw new side.library.UnrecoverableError(job.data.reason);
   },
@@ -38,7 +39,7 @@ const processors = {
   held: (job, side) => new Promise((resolve) => side.held.set(job.id, () => resolve(job.data))),
   inspect: (job) => inspect(job.data, { depth: null, breakLength: Infinity }),
   children: (job) => job.getChildrenValues(),
-  told: (job) => ({ id: job.id, attemptsMade: job.attemptsMade, attemptsStarted: job.attemptsStarted, opts: job.opts }),
+  told: (job) => ({ id: job.id, attempt: job.attemptsMade + 1, starts: job.attemptsStarted }),
 };
 
 async function whole(job, queue) {
@@ -54,6 +55,8 @@ async function whole(job, queue) {
     attemptsMade: job.attemptsMade,
     attemptsStarted: job.attemptsStarted,
     stalledCounter: job.stalledCounter,
+    processedOn: job.processedOn,
+    finishedOn: job.finishedOn,
     priority: job.priority,
     delay: job.delay,
     timestamp: job.timestamp,

@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from barback.options import JobOptions
+
 from .process import DEADLINE_S, Node
+from .wire import opts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class NodeJob:
     attemptsMade: int = 0  # noqa: N815
     attemptsStarted: int = 0  # noqa: N815
     stalledCounter: int = 0  # noqa: N815
+    processedOn: int | None = None  # noqa: N815
+    finishedOn: int | None = None  # noqa: N815
     priority: int = 0
     delay: int = 0
     timestamp: int = 0
@@ -59,10 +64,18 @@ class NodeQueue:
         """Ids in the shape of the flow: `{"id": …, "children": […]}`."""
         return await self.call("addFlow", flow=flow)
 
+    async def enqueue(self, name: str, data: Any, options: JobOptions | None = None) -> str:
+        """As in Python: a new job's id."""
+        return await self.add_raw(name, data, opts_of(options or JobOptions()))
+
     # Working by itself: how is decided by a job's name, see `processors` in the driver.
 
     async def start_worker(self, **opts: Any) -> None:
         await self.call("startWorker", opts=opts)
+
+    async def work(self, concurrency: int = 1) -> None:
+        """As in Python: start a worker."""
+        await self.start_worker(concurrency=concurrency, stalledInterval=100)
 
     async def stop_workers(self, *, force: bool = False) -> None:
         await self.call("stopWorkers", force=force)
