@@ -184,6 +184,7 @@ class JobRecord:
     deduplication_id: str | None = None
     schedule_id: str | None = None
     parent: str | None = None
+    """`queue:job id`."""
 
 
 ListedState = Literal["waiting", "delayed", "prioritized", "active", "completed", "failed", "waiting-children"]

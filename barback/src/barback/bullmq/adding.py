@@ -56,7 +56,14 @@ async def add_jobs(connection: Connection, prefix: str, jobs: Sequence[NewJob], 
 
 
 async def add_flow(connection: Connection, prefix: str, flow: NewFlow, now: float) -> AddedFlow:
-    """Add a tree, all or none. Ids are made here, since children must name a parent that has none yet."""
+    """Add a tree, all or none. Ids are made here, since children must name a parent that has none yet.
+
+    What BullMQ would refuse is looked for just before, since it does not undo what the rest of the tree wrote. Only
+    another producer that takes an id or a key in between can still leave a part of the tree behind.
+
+    :raises BrokerError: a child has another parent; a parent would be swallowed and its children have none.
+    """
+    await _refuse_in_advance(connection, prefix, flow, None)
     adds: list[_Add] = []
     _plan_flow(connection, prefix, _with_ids(flow), None, now, adds)
     queues = {add.job.queue for add in adds}
@@ -65,6 +72,21 @@ async def add_flow(connection: Connection, prefix: str, flow: NewFlow, now: floa
     answers: list[Answer] = [_answer(add, result) for add, result in zip(adds, results, strict=False)]
     await _look_up_states(connection, prefix, [add.job for add in adds], answers, 0)
     return _shape(flow, iter(answers))
+
+
+async def _refuse_in_advance(connection: Connection, prefix: str, flow: NewFlow, parent: str | None) -> None:
+    """Ask only about jobs of a custom id and parents with a deduplication key: no others can be refused."""
+    keys, options = keys_of(prefix, flow.job.queue), flow.job.options
+    key = keys.job(options.job_id) if options.job_id is not None else None
+    known: bool = key is not None and bool(await connection.run("EXISTS", key))
+    other: str | None = await connection.run("HGET", key, "parentKey") if known else None
+    if other and parent and other != parent and await connection.run("EXISTS", other):
+        raise _refused(flow.job, -7)
+    rule = options.deduplicate if flow.children and not known else None
+    if rule and await connection.run("EXISTS", f"{keys['de']}:{rule.id}"):
+        raise _refused(flow.job, -5)
+    for child in flow.children:
+        await _refuse_in_advance(connection, prefix, child, key or "a new one")
 
 
 def _plan(connection: Connection, keys: Keys, job: NewJob, now: float, parent: Parent | None = None) -> _Add:
@@ -146,9 +168,13 @@ def _answer(add: _Add, result: Sequence[Any]) -> Answer:
         existed, added = result
         created = not existed and str(added) == add.job.options.job_id
     if isinstance(added, int) and added < 0:
-        reason = ERRORS.get(added, f"BullMQ answered {added}")
-        raise BrokerError(f"Job '{add.job.name}' was not added to '{add.job.queue}': {reason}.")
+        raise _refused(add.job, added)
     return Created(str(added)) if created else Swallowed(str(added), "unknown")
+
+
+def _refused(job: NewJob, code: int) -> BrokerError:
+    reason = ERRORS.get(code, f"BullMQ answered {code}")
+    return BrokerError(f"Job '{job.name}' was not added to '{job.queue}': {reason}.")
 
 
 async def _look_up_states(

@@ -166,6 +166,8 @@ class BullMQBroker:
         }
         for field, value in wanted.items():
             await self._connection.run(*(("HDEL", meta, field) if value is None else ("HSET", meta, field, value)))
+        # Who waits because of the old limits shall look again.
+        await self._connection.run("ZADD", self._keys(queue)["marker"], 0, "0")
 
     async def schedules(self, queue: str) -> list[StoredSchedule]:
         return await scheduling.read_schedules(self._connection, self._keys(queue))

@@ -9,6 +9,7 @@ from bullmq.job import optsEncodeMap
 
 from barback.answers import State
 from barback.broker import FetchedJob, JobRecord
+from barback.bullmq.keys import Keys
 from barback.errors import InvalidOptions
 from barback.options import (
     HIGHEST_PRIORITY_NUMBER,
@@ -211,10 +212,11 @@ def decode_fetched(queue: str, job_id: str, token: str, fields: Fields) -> Fetch
         return FetchedJob(queue, job_id, token, fields.get("name", ""), "", JobOptions(), unreadable=reason)
 
 
-def decode_record(queue: str, job_id: str, state: State, fields: Fields) -> JobRecord:
+def decode_record(keys: Keys, job_id: str, state: State, fields: Fields) -> JobRecord:
     """All that is stored of a job. A part that cannot be read gets its default: looking must not fail."""
+    parent = fields.get("parentKey")
     return JobRecord(
-        queue=queue,
+        queue=keys.queue,
         id=job_id,
         name=fields.get("name", ""),
         state=state,
@@ -232,7 +234,7 @@ def decode_record(queue: str, job_id: str, state: State, fields: Fields) -> JobR
         finished_at=_lenient(lambda: int(fields["finishedOn"]) / 1000, None),
         deduplication_id=fields.get("deid"),
         schedule_id=fields.get("rjk"),
-        parent=fields.get("parentKey"),
+        parent=parent.removeprefix(f"{keys.prefix}:") if parent else None,
     )
 
 

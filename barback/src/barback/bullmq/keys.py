@@ -9,6 +9,7 @@ class Keys:
     """Keys of one queue. `keys["wait"]` is a list, set or hash of the queue; `keys.job(id)` a job's hash."""
 
     def __init__(self, prefix: str, queue: str) -> None:
+        self.prefix = prefix
         self.queue = queue
         self._keys: dict[str, str] = QueueKeys(prefix).getKeys(queue)
         self.base = self._keys[""]

@@ -33,7 +33,7 @@ async def read_record(connection: Connection, keys: Keys, job_id: str) -> JobRec
     fields: dict[str, str] = await connection.run("HGETALL", keys.job(job_id))
     if not fields:
         return None
-    return decode_record(keys.queue, job_id, await read_state(connection, keys, job_id), fields)
+    return decode_record(keys, job_id, await read_state(connection, keys, job_id), fields)
 
 
 async def read_records(
@@ -44,9 +44,7 @@ async def read_records(
     calls = [Call([("HGETALL", keys.job(job_id))]) for job_id in job_ids]
     hashes = await connection.run_all(calls) if calls else []
     return [
-        decode_record(keys.queue, job_id, state, fields)
-        for job_id, (fields,) in zip(job_ids, hashes, strict=True)
-        if fields
+        decode_record(keys, job_id, state, fields) for job_id, (fields,) in zip(job_ids, hashes, strict=True) if fields
     ]
 
 

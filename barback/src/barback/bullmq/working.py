@@ -70,10 +70,12 @@ class Exchanger:
         fetches: list[_Fetch] = []
         if settlements:
             chain = [i < fetch and _can_fetch(s.outcome) for i, s in enumerate(settlements)]
-            answers = await self._run(
-                [self._settle(s, fetch_next) for s, fetch_next in zip(settlements, chain, strict=True)]
-            )
-            for settlement, fetch_next, answer in zip(settlements, chain, answers, strict=True):
+            commands = [self._settle(s, fetch_next) for s, fetch_next in zip(settlements, chain, strict=True)]
+            if len(settlements) > fetch:
+                # A slot is freed that we do not take. Where a limit held other workers back, no script tells them (B6).
+                commands.append(("ZADD", self._keys["marker"], 0, "0"))
+            answers = await self._run(commands)
+            for settlement, fetch_next, answer in zip(settlements, chain, answers, strict=False):
                 settled.append(_settled(settlement, answer))
                 if fetch_next and isinstance(answer, list):
                     # BullMQ locks the next job with the finished one's token; a token never holds two jobs at once.

@@ -66,7 +66,7 @@ def _check(queues: Queues, flow: NewFlow, parent: JobKey | None) -> None:
     """Refuse the whole flow before anything of it is written."""
     queue, options = queues[flow.job.queue], flow.job.options
     known = queue.jobs.get(options.job_id) if options.job_id else None
-    if known and known.parent and known.parent != parent and queues.find(known.parent):
+    if known and parent and known.parent and known.parent != parent and queues.find(known.parent):
         raise BrokerError(f"Job '{flow.job.name}' was not added to '{queue.name}': it already has another parent.")
     if flow.children and not known and deduplication.stands_for(queue, options, queues.now):
         raise BrokerError(f"Job '{flow.job.name}' was not added to '{queue.name}': it has children, but is swallowed.")

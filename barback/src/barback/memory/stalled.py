@@ -14,7 +14,7 @@ def recover_stalled(queue: Queue, every_s: float, crash_limit: int, now: float) 
     if queue.next_check_at > now:
         return []
     queue.next_check_at = moment(now + every_s)
-    suspects = sorted(list(queue.suspects), key=_as_in_a_set_of_integers)
+    suspects = sorted(queue.suspects, key=_as_in_a_set_of_integers)
     stalled = [job_id for job_id in suspects if queue.held(job_id, now) is None]
     recovered = [job_id for job_id in stalled if _recover(queue, job_id, crash_limit)]
     queue.suspects = dict.fromkeys(queue.places["active"])

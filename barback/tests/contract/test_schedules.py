@@ -1,0 +1,177 @@
+"""Schedules: one job a slot, whoever makes it (P13)."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from barback.broker import StoredSchedule
+from barback.errors import BrokerError
+from barback.options import JobOptions
+
+from .under_test import QueueUnderTest
+
+HOUR_S = 3600.0
+
+
+def due_in(queue: QueueUnderTest, seconds: float, *, schedule_id: str = "daily", data: str = "{}") -> StoredSchedule:
+    next_at = round(queue.broker.now() + seconds, 3)
+    return StoredSchedule(schedule_id, "update-cafe-stats", "0 3 * * *", "Europe/Berlin", data, next_at)
+
+
+def slot(schedule: StoredSchedule, later_s: float = 0) -> str:
+    assert schedule.next_at is not None
+    return f"repeat:{schedule.id}:{round((schedule.next_at + later_s) * 1000)}"
+
+
+def after(schedule: StoredSchedule, later_s: float) -> float:
+    assert schedule.next_at is not None
+    return schedule.next_at + later_s
+
+
+async def put(queue: QueueUnderTest, schedule: StoredSchedule, options: JobOptions | None = None) -> None:
+    await queue.broker.put_schedule(queue.name, schedule, options or JobOptions())
+
+
+async def advance(queue: QueueUnderTest, schedule: StoredSchedule, later_s: float) -> bool:
+    return await queue.broker.advance_schedule(queue.name, schedule, after(schedule, later_s), JobOptions())
+
+
+async def test_a_schedule_is_stored_and_its_next_job_is_delayed_until_its_slot(queue: QueueUnderTest) -> None:
+    schedule = due_in(queue, HOUR_S, data='{"citySlug": "köln"}')
+    await put(queue, schedule, JobOptions(attempts=3, priority=4))
+    assert await queue.broker.schedules(queue.name) == [schedule]
+    assert await queue.ids("delayed") == [slot(schedule)]
+    record = await queue.get(slot(schedule))
+    assert (record.name, record.data, record.schedule_id) == ("update-cafe-stats", '{"citySlug": "köln"}', "daily")
+    assert (record.options.attempts, record.options.priority) == (3, 4)
+    assert (await queue.exchange()).next_at == pytest.approx(schedule.next_at, abs=0.002)
+
+
+async def test_a_queue_without_schedules_has_none(queue: QueueUnderTest) -> None:
+    assert await queue.broker.schedules(queue.name) == []
+
+
+async def test_schedules_are_listed_the_soonest_first(queue: QueueUnderTest) -> None:
+    later = due_in(queue, 2 * HOUR_S, schedule_id="a")
+    sooner = due_in(queue, HOUR_S, schedule_id="b")
+    await put(queue, later)
+    await put(queue, sooner)
+    assert await queue.broker.schedules(queue.name) == [sooner, later]
+
+
+async def test_the_job_of_a_slot_runs_when_it_is_due(queue: QueueUnderTest) -> None:
+    """P13."""
+    schedule = due_in(queue, 0.05)
+    await put(queue, schedule)
+    assert await queue.fetch() == []
+    [job] = await queue.eventually(queue.fetch)
+    assert (job.id, job.schedule_id) == (slot(schedule), "daily")
+
+
+async def test_a_schedule_whose_slot_has_come_waits_at_once(queue: QueueUnderTest) -> None:
+    schedule = due_in(queue, -HOUR_S)
+    await put(queue, schedule)
+    assert await queue.ids("waiting") == [slot(schedule)]
+
+
+async def test_a_replaced_schedule_has_one_next_job(queue: QueueUnderTest) -> None:
+    """P13."""
+    old = due_in(queue, HOUR_S)
+    new = replace(due_in(queue, 2 * HOUR_S), pattern="0 4 * * *", name="other")
+    await put(queue, old)
+    await put(queue, new, JobOptions(priority=2))
+    assert await queue.broker.schedules(queue.name) == [new]
+    assert await queue.ids("delayed") == [slot(new)]
+    assert (await queue.get(slot(new))).name == "other"
+
+
+@pytest.mark.parametrize("priority", [0, 3])
+async def test_replacing_takes_back_a_job_that_is_due_and_waits(queue: QueueUnderTest, priority: int) -> None:
+    old, new = due_in(queue, -1), due_in(queue, HOUR_S)
+    await put(queue, old, JobOptions(priority=priority))
+    await put(queue, new)
+    assert await queue.counts() == {"delayed": 1}
+    assert await queue.broker.get(queue.name, slot(old)) is None
+
+
+async def test_replacing_leaves_a_job_that_runs_alone(queue: QueueUnderTest) -> None:
+    old, new = due_in(queue, -1), due_in(queue, HOUR_S)
+    await put(queue, old)
+    job = await queue.fetch_one()
+    await put(queue, new)
+    assert await queue.counts() == {"active": 1, "delayed": 1}
+    assert await queue.state(job.id) == "active"
+
+
+async def test_a_schedule_put_again_as_it_is_keeps_its_one_job(queue: QueueUnderTest) -> None:
+    schedule = due_in(queue, HOUR_S)
+    for _ in range(3):
+        await put(queue, schedule)
+    assert await queue.ids("delayed") == [slot(schedule)]
+
+
+async def test_a_slot_whose_job_has_run_cannot_be_put_again(queue: QueueUnderTest) -> None:
+    """P13: at most one job a slot."""
+    schedule = due_in(queue, -1)
+    await put(queue, schedule)
+    await queue.work_one()
+    with pytest.raises(BrokerError, match="cannot be replaced"):
+        await put(queue, schedule)
+    assert await queue.counts() == {"completed": 1}
+
+
+async def test_of_two_that_advance_a_schedule_one_makes_the_next_job(queue: QueueUnderTest) -> None:
+    """P13."""
+    schedule = due_in(queue, -1, data='{"n": 1}')
+    await put(queue, schedule)
+    answers = await asyncio.gather(*(advance(queue, schedule, HOUR_S) for _ in range(5)))
+    assert sorted(answers) == [False] * 4 + [True]
+    assert await queue.ids("waiting") == [slot(schedule)]
+    assert await queue.ids("delayed") == [slot(schedule, HOUR_S)]
+    record = await queue.get(slot(schedule, HOUR_S))
+    assert (record.name, record.data, record.schedule_id) == ("update-cafe-stats", '{"n": 1}', "daily")
+    [stored] = await queue.broker.schedules(queue.name)
+    assert stored == replace(schedule, next_at=after(schedule, HOUR_S))
+
+
+async def test_a_schedule_advances_though_its_last_job_still_runs(queue: QueueUnderTest) -> None:
+    """P13: on time on a busy queue."""
+    schedule = due_in(queue, -1)
+    await put(queue, schedule)
+    await queue.fetch_one()
+    assert await advance(queue, schedule, 0.05)
+    [job] = await queue.eventually(queue.fetch)
+    assert job.id == slot(schedule, 0.05)
+    assert await queue.counts() == {"active": 2}
+
+
+async def test_a_schedule_that_is_not_stored_does_not_advance(queue: QueueUnderTest) -> None:
+    assert not await advance(queue, due_in(queue, -1), HOUR_S)
+    assert await queue.counts() == {}
+
+
+async def test_a_schedule_does_not_advance_to_a_slot_that_has_a_job(queue: QueueUnderTest) -> None:
+    """P13."""
+    schedule = due_in(queue, -1)
+    await put(queue, schedule)
+    assert not await advance(queue, schedule, 0)
+    assert await queue.broker.schedules(queue.name) == [schedule]
+
+
+async def test_the_next_job_of_a_schedule_cannot_be_removed_and_older_ones_can(queue: QueueUnderTest) -> None:
+    schedule = due_in(queue, -1)
+    await put(queue, schedule)
+    with pytest.raises(BrokerError, match="a schedule owns it"):
+        await queue.broker.remove(queue.name, slot(schedule))
+    await advance(queue, schedule, HOUR_S)
+    assert await queue.broker.remove(queue.name, slot(schedule))
+    with pytest.raises(BrokerError, match="a schedule owns it"):
+        await queue.broker.remove(queue.name, slot(schedule, HOUR_S))
+
+
+async def test_a_schedule_uses_up_numbers_of_the_automatic_ids(queue: QueueUnderTest) -> None:
+    schedule = due_in(queue, -1)
+    await put(queue, schedule)
+    await advance(queue, schedule, HOUR_S)
+    assert await queue.create() == "3"
