@@ -14,6 +14,7 @@ from barback.broker import AddedFlow, NewFlow, NewJob
 from barback.bullmq.codec import ON_FAILURE, SHORT, encode_options, ms
 from barback.bullmq.connection import Call, Command, Connection
 from barback.bullmq.keys import Keys, keys_of
+from barback.bullmq.layout import keep_layout
 from barback.bullmq.looking import read_state
 from barback.bullmq.packing import pack
 from barback.errors import BrokerError
@@ -157,7 +158,7 @@ def _arguments(keys: Keys, job: NewJob, now: float, parent: Parent | None) -> li
 
 
 def _keep_paused_layout(connection: Connection, keys: Keys) -> Call:
-    return Call([connection.script("keepPausedLayout", keys.many("wait", "paused", "meta"))])
+    return Call([keep_layout(connection, keys)])
 
 
 def _answer(add: _Add, result: Sequence[Any]) -> Answer:

@@ -24,6 +24,7 @@ from barback.bullmq import adding, looking, scheduling, tending
 from barback.bullmq.codec import ms
 from barback.bullmq.connection import LONGEST_BLOCK_S, Connection, client_name
 from barback.bullmq.keys import Keys, keys_of
+from barback.bullmq.layout import run_keeping_layout
 from barback.bullmq.working import Exchanger
 from barback.errors import BarbackError, BrokerError
 from barback.options import JobOptions
@@ -146,7 +147,6 @@ class BullMQBroker:
 
     async def pause(self, queue: str) -> None:
         await self._pause(queue, "wait", "paused", "paused")
-        await self._script("keepPausedLayout", self._keys(queue).many("wait", "paused", "meta"))
 
     async def resume(self, queue: str) -> None:
         # BullMQ puts back at most 7,000 jobs a call, and says how many are left.
@@ -187,12 +187,14 @@ class BullMQBroker:
         return await self._connection.run(*self._connection.script(name, keys, *args))
 
     async def _act(self, done: str, queue: str, script: str, keys: Sequence[str], *args: Any) -> None:
-        answer = await self._script(script, keys, *args)
+        command = self._connection.script(script, keys, *args)
+        [answer] = await run_keeping_layout(self._connection, self._keys(queue), [command])
         if isinstance(answer, int) and answer < 0:
             reason = "it does not exist" if answer == -1 else "it is not in the state for that"
             raise BrokerError(f"The job of '{queue}' was not {done}: {reason}.")
-        await self._script("keepPausedLayout", self._keys(queue).many("wait", "paused", "meta"))
 
     async def _pause(self, queue: str, source: str, target: str, event: str) -> int:
         names = self._keys(queue).many(source, target, "meta", "prioritized", "events", "delayed", "marker")
-        return int(await self._script("pause", names, event) or 0)
+        command = self._connection.script("pause", names, event)
+        [left] = await run_keeping_layout(self._connection, self._keys(queue), [command])
+        return int(left or 0)

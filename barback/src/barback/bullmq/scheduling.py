@@ -6,6 +6,7 @@ from barback.broker import StoredSchedule
 from barback.bullmq.codec import encode_options, ms, pairs
 from barback.bullmq.connection import Connection
 from barback.bullmq.keys import Keys
+from barback.bullmq.layout import run_keeping_layout
 from barback.bullmq.packing import pack
 from barback.errors import BrokerError
 from barback.options import JobOptions
@@ -35,13 +36,12 @@ async def put_schedule(
     )
     template = {k: v for k, v in encode_options(options).items() if k != "delay"}
     scheduler = {"name": schedule.name, "tz": schedule.tz, "pattern": schedule.pattern}
-    answer = await connection.run(
-        *connection.script(
-            "addJobScheduler", names, ms(schedule.next_at), pack(scheduler), schedule.id, schedule.data,
-            pack(template), pack(_next_options(schedule, schedule.next_at, options, now, count=1)),
-            ms(now), keys.base, "",
-        )
+    command = connection.script(
+        "addJobScheduler", names, ms(schedule.next_at), pack(scheduler), schedule.id, schedule.data,
+        pack(template), pack(_next_options(schedule, schedule.next_at, options, now, count=1)),
+        ms(now), keys.base, "",
     )  # fmt: skip
+    [answer] = await run_keeping_layout(connection, keys, [command])
     if isinstance(answer, int) and answer < 0:
         raise BrokerError(
             f"Schedule '{schedule.id}' of '{keys.queue}': a job of its next slot exists and cannot be replaced "
@@ -60,12 +60,11 @@ async def advance_schedule(
         keys.job(producer_id),
         keys["active"],
     ]
-    answer = await connection.run(
-        *connection.script(
-            "updateJobScheduler", names, ms(next_at), schedule.id, schedule.data,
-            pack(_next_options(schedule, next_at, options, now, count=2)), ms(now), keys.base, producer_id,
-        )
+    command = connection.script(
+        "updateJobScheduler", names, ms(next_at), schedule.id, schedule.data,
+        pack(_next_options(schedule, next_at, options, now, count=2)), ms(now), keys.base, producer_id,
     )  # fmt: skip
+    [answer] = await run_keeping_layout(connection, keys, [command])
     return answer is not None
 
 

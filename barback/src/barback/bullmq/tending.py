@@ -6,6 +6,7 @@ from barback.broker import FetchedJob
 from barback.bullmq.codec import ms
 from barback.bullmq.connection import Connection
 from barback.bullmq.keys import Keys
+from barback.bullmq.layout import run_keeping_layout
 from barback.bullmq.looking import listed_ids
 from barback.bullmq.packing import pack
 from barback.options import RESERVED_JOB_IDS
@@ -31,8 +32,7 @@ async def recover_stalled(
     """Put stalled jobs back, unless another worker looked within `every_s`; their ids."""
     names = keys.many("stalled", "wait", "active", "stalled-check", "meta", "paused", "marker", "events", "repeat")
     command = connection.script("moveStalledJobsToWait", names, crash_limit, keys.base, ms(now), ms(every_s))
-    recovered: list[str] = await connection.run(*command)
-    await connection.run(*connection.script("keepPausedLayout", keys.many("wait", "paused", "meta")))
+    [recovered] = await run_keeping_layout(connection, keys, [command])
     return recovered
 
 

@@ -19,15 +19,13 @@ from barback.broker import (
     Settlement,
 )
 from barback.bullmq.codec import decode_fetched, encode_stacktraces, keep_jobs, ms, pairs
-from barback.bullmq.connection import Call, Command, Connection
+from barback.bullmq.connection import Command, Connection
 from barback.bullmq.keys import Keys
+from barback.bullmq.layout import run_keeping_layout
 from barback.bullmq.packing import pack
 from barback.errors import BarbackError, BrokerError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.bullmq")
-
-CHUNK = 100
-"""Scripts in one MULTI: Redis serves nobody else meanwhile (about 5 ms)."""
 
 _tokens = count(1)
 """A worker that gets a job a second time must not settle it with the token of the first."""
@@ -107,14 +105,7 @@ class Exchanger:
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
         """The answers (or errors) of scripts that may let jobs wait: a retried one, a due one, a child's parent."""
-        layout = self._connection.script("keepPausedLayout", self._keys.many("wait", "paused", "meta"))
-        answers: list[Any] = []
-        for start in range(0, len(commands), CHUNK):
-            # In one MULTI, so that Node 5 cannot resume between the two and lose what came to wait (P6).
-            calls = [Call([command]) for command in [*commands[start : start + CHUNK], layout]]
-            results = await self._connection.run_all(calls, atomic=True, errors_as_answers=True)
-            answers += [answer for (answer,) in results[:-1]]
-        return answers
+        return await run_keeping_layout(self._connection, self._keys, commands, errors_as_answers=True)
 
     def _token(self) -> str:
         return f"{self._lease.worker}:{next(_tokens)}"
