@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from barback.answers import Created
-from barback.broker import Completed, HandedBack, Lease, NewFlow, NewJob, Retry, Settlement
+from barback.broker import Completed, HandedBack, Lease, NewFlow, NewJob, Retry, Settlement, StoredSchedule
 from barback.bullmq import BullMQBroker
 from barback.options import Deduplication, JobOptions
 
@@ -241,13 +241,24 @@ async def parent_of_finished(broker: BullMQBroker, queue: str) -> Write:
     return write
 
 
+async def scheduled(broker: BullMQBroker, queue: str) -> Write:
+    slot = float(int(broker.now()) - 60)
+    schedule = StoredSchedule("often", "any", "* * * * *", "UTC", "{}", slot)
+
+    async def write(broker: BullMQBroker, queue: str) -> str:
+        await broker.put_schedule(queue, schedule, JobOptions())
+        return f"repeat:often:{round(slot * 1000)}"
+
+    return write
+
+
 async def _newest(broker: BullMQBroker, queue: str) -> str:
     return max((job.id for job in await broker.list_jobs(queue, "waiting", 0, 100)), key=int)
 
 
 @pytest.mark.parametrize(
     "prepare",
-    [retried, handed_back, reprocessed, promoted, due, stalled, kept_last, parent_of_finished],
+    [retried, handed_back, reprocessed, promoted, due, stalled, kept_last, parent_of_finished, scheduled],
     ids=lambda prepare: prepare.__name__,
 )
 async def test_node_5_keeps_what_python_lets_wait_while_it_is_paused(
