@@ -133,6 +133,40 @@ async def test_python_moves_what_node_6_added_before_node_5_can_lose_it(
     assert await stored.places() == {before: ["wait"], added: ["wait"], ours: ["wait"]}
 
 
+async def test_a_worker_of_python_that_looks_for_jobs_saves_what_node_6_added(
+    node5: NodeQueue, node6: NodeQueue, broker: BullMQBroker, stored: Stored
+) -> None:
+    before = await node5.add("before")
+    await node5.pause()
+    added = await node6.add("meanwhile")
+    assert not (await broker.exchange(stored.queue, [], 1, LEASE)).jobs
+    await node5.resume()
+    assert await stored.places() == {before: ["wait"], added: ["wait"]}
+
+
+async def test_where_node_5_left_no_trace_an_add_of_python_is_lost_until_a_repair(
+    node5: NodeQueue, node6: NodeQueue, broker: BullMQBroker, stored: Stored
+) -> None:
+    """The limit of it: paused when empty by Node 5, and then opened by Node 6, a queue looks like Node 6's own."""
+    await node5.pause()
+    await node6.counts()
+    ours = await add(broker, stored.queue)
+    theirs = await node5.add("meanwhile")
+    await node5.resume()
+    assert await stored.places() == {ours: [], theirs: ["wait"]}
+    assert await broker.repair(stored.queue) == [ours]
+
+
+async def test_a_paused_queue_that_only_node_6_knows_keeps_its_jobs_where_node_6_counts_them(
+    node6: NodeQueue, broker: BullMQBroker, stored: Stored
+) -> None:
+    before = await node6.add("before")
+    await node6.pause()
+    added = await add(broker, stored.queue)
+    assert await stored.places() == {before: ["wait"], added: ["wait"]}
+    assert (await node6.counts())["waiting"] == 2
+
+
 async def test_python_puts_both_lists_back_when_it_resumes(
     node5: NodeQueue, node6: NodeQueue, broker: BullMQBroker, stored: Stored
 ) -> None:
