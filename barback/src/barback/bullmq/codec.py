@@ -37,9 +37,15 @@ _KEEP_ALL = Retention()
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, InvalidOptions)
 
 
+LARGEST = 10**14 - 1
+"""BullMQ stores numbers with 14 digits; larger ones would not be the same any more."""
+LONGEST_S = LARGEST / 1000
+"""Some 3,000 years."""
+
+
 def ms(seconds: float) -> int:
-    """Whole milliseconds, at least 1 for any time above zero."""
-    return max(1, round(seconds * 1000)) if seconds > 0 else 0
+    """Whole milliseconds, at least 1 for any time above zero, and at most as many as BullMQ can hold."""
+    return max(1, round(min(seconds, LONGEST_S) * 1000)) if seconds > 0 else 0
 
 
 # ── options ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -74,8 +80,12 @@ def encode_retention(retention: Retention) -> bool | dict[str, int]:
     """BullMQ: True keeps none, False keeps all, else bounds by `count` and `age` in whole seconds."""
     if retention.count == 0:
         return True
-    wire = {"count": retention.count, "age": None if retention.age_s is None else max(1, round(retention.age_s))}
-    return {key: value for key, value in wire.items() if value is not None} or False
+    wire: dict[str, int] = {}
+    if retention.count is not None:
+        wire["count"] = min(retention.count, LARGEST)
+    if retention.age_s is not None:
+        wire["age"] = max(1, round(min(retention.age_s, LARGEST)))
+    return wire or False
 
 
 def keep_jobs(retention: Retention) -> dict[str, int]:
@@ -125,16 +135,20 @@ def decode_options(text: str) -> JobOptions:
     return JobOptions(
         priority=min(max(0, int(long.get("priority") or 0)), HIGHEST_PRIORITY_NUMBER),
         delay_s=max(0.0, float(long.get("delay") or 0) / 1000),
-        attempts=max(1, int(long.get("attempts") or 1)),
+        attempts=_whole(long.get("attempts") or 1, 1),
         backoff=_decode_backoff(long.get("backoff")),
         lifo=bool(long.get("lifo")),
         deduplicate=_decode_deduplication(long.get("deduplication")),
         keep_completed=_decode_retention(long.get("removeOnComplete"), KEEP_COMPLETED),
         keep_failed=_decode_retention(long.get("removeOnFail"), KEEP_FAILED),
         on_failure=next((ours for ours, theirs in ON_FAILURE.items() if long.get(theirs)), None),
-        keep_logs=max(1, int(long.get("keepLogs") or 1_000)),
-        keep_stacktraces=max(0, int(long.get("stackTraceLimit", 10))),
+        keep_logs=_whole(long.get("keepLogs") or 1_000, 1),
+        keep_stacktraces=_whole(long.get("stackTraceLimit", 10), 0),
     )
+
+
+def _whole(value: Any, least: int) -> int:
+    return min(max(least, int(value)), LARGEST)
 
 
 def _decode_retention(wire: Any, default: Retention) -> Retention:
