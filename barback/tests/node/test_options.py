@@ -53,6 +53,14 @@ SAME: dict[str, tuple[JobOptions, dict[str, Any]]] = {
         JobOptions(delay_s=60, deduplicate=Deduplication.debounce("x", 60)),
         {"delay": 60_000, "deduplication": {"id": "x", "ttl": 60_000, "extend": True, "replace": True}},
     ),
+    "a throttle that each add renews": (
+        JobOptions(deduplicate=Deduplication("x", ttl_s=60, extend=True)),
+        {"deduplication": {"id": "x", "ttl": 60_000, "extend": True}},
+    ),
+    "a delayed job replaced once": (
+        JobOptions(delay_s=60, deduplicate=Deduplication("x", ttl_s=60, replace=True)),
+        {"delay": 60_000, "deduplication": {"id": "x", "ttl": 60_000, "replace": True}},
+    ),
     "keep last if active": (
         JobOptions(deduplicate=Deduplication.keep_last("x")),
         {"deduplication": {"id": "x", "keepLastIfActive": True}},
