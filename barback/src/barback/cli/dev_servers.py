@@ -50,14 +50,14 @@ def start_servers(
 def _start_valkey(
     servers: DevServers, settings: Settings, folder: Path, port: int | None, closing: contextlib.ExitStack
 ) -> None:
-    port = port or _choose_port(folder / "redis-port")
+    port = port or choose_port(folder / "redis-port")
     servers.valkey = closing.enter_context(EmbeddedValkey(folder / VALKEY_FOLDER, port=port))
     (folder / "redis-port").write_text(f"{port}\n")
     closing.enter_context(announced(folder, RunningDev(servers.valkey.url, settings.redis_db)))
     servers.environment |= {"REDIS_URL": servers.valkey.url, "REDIS_DB": str(settings.redis_db)}
 
 
-def _choose_port(remembered: Path) -> int:
+def choose_port(remembered: Path) -> int:
     """The same port each time if it can be had: a TypeScript app has it in its settings."""
     text = remembered.read_text().strip() if remembered.is_file() else ""
     wanted = int(text) if text.isdigit() else USUAL_REDIS_PORT

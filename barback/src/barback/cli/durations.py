@@ -16,7 +16,7 @@ class Duration(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d|)", str(value).strip())
+        match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|s|m|h|d|)", str(value).strip())
         if match is None:
             self.fail(f"expected seconds like 5, or 500ms, 5s, 10m, 2h, 1d, got {value!r}", param, ctx)
         return float(match[1]) * UNITS_S[match[2]]

@@ -32,19 +32,17 @@ class Front(click.Group):
         """Run a command and exit. `standalone_mode` is click's and means nothing here."""
         invocation = Invocation()
         try:
-            code: int = super().main(args, prog_name, complete_var, standalone_mode=False, obj=invocation, **extra)
+            code: int | None = super().main(
+                args, prog_name, complete_var, standalone_mode=False, obj=invocation, **extra
+            )
         except click.ClickException as error:
             error.show()
             code = error.exit_code
         except (click.Abort, KeyboardInterrupt):
             code = INTERRUPTED
-        except BrokenPipeError:
-            # `barback jobs list … | head`: whoever read has seen enough.
-            sys.stdout = None
-            code = 0
         except Exception as error:  # noqa: BLE001 — the last place where an error can become a line
             code = _report(error, invocation)
-        sys.exit(code)
+        sys.exit(code or 0)
 
 
 def _report(error: Exception, invocation: Invocation) -> int:
@@ -71,7 +69,7 @@ def _text(error: BarbackError) -> str:
     if isinstance(error, InvalidPayload):
         first = str(error).partition(": ")[0]
         return "\n".join(map(printable, [f"{first}:", *(f"  {line}" for line in error.fields)]))
-    return "\n".join(map(printable, str(error).splitlines()))
+    return "\n".join(map(printable, str(error).split("\n")))
 
 
 @click.group(cls=Front, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -51,7 +51,7 @@ def _rendering(terminal: bool) -> list[Processor]:
 def _escape(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
         if key == "exception":
-            event[key] = "\n".join(map(printable, str(value).splitlines()))
+            event[key] = "\n".join(map(printable, str(value).split("\n")))
         elif not isinstance(value, int | float | None):
             event[key] = printable(str(value))
     return event

@@ -1,0 +1,50 @@
+"""Log events: one JSON line each, or readable in a terminal; never a raw control character."""
+
+import json
+import subprocess
+import sys
+
+PROGRAM = """
+import logging
+import sys
+import structlog
+sys.stderr.isatty = lambda: {terminal}
+from barback.cli.logging import configure_logging
+configure_logging()
+log = structlog.get_logger("shop")
+log.info("said", name="Ada\\r\\n{{}}\\x1b[31m")
+log.debug("not said")
+logging.getLogger("library").warning("from \\x1b elsewhere %s", 5)
+try:
+    raise ValueError("one\\r\\x1b[2J")
+except ValueError:
+    log.exception("failed")
+"""
+
+
+def run(terminal: bool) -> str:
+    arguments = [sys.executable, "-c", PROGRAM.format(terminal=terminal)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True, env={"NO_COLOR": "1"})
+    return done.stderr
+
+
+def test_elsewhere_each_event_is_one_line_of_json() -> None:
+    events = [json.loads(line) for line in run(terminal=False).splitlines()]
+    assert [(event["event"], event["level"], event["logger"]) for event in events] == [
+        ("said", "info", "shop"),
+        ("from \x1b elsewhere 5", "warning", "library"),
+        ("failed", "error", "shop"),
+    ]
+    assert events[0]["name"] == "Ada\r\n{}\x1b[31m"
+    assert "ValueError: one" in events[2]["exception"]
+    assert all(event["timestamp"].endswith("Z") for event in events)
+
+
+def test_in_a_terminal_nothing_raw_gets_through() -> None:
+    text = run(terminal=True)
+    assert "said" in text
+    assert "Ada\\r\\n{}\\x1b[31m" in text
+    assert "from \\x1b elsewhere 5" in text
+    assert "ValueError: one\\r\\x1b[2J" in text
+    assert "\r" not in text
+    assert "\x1b[2J" not in text
