@@ -85,12 +85,13 @@ async def test_a_retry_without_backoff_waits_again_at_once(pair: Pair) -> None:
     assert [e.get("prev") for e in events if e["event"] == "waiting"] == [None, "active", "active"]
 
 
-async def test_an_unrecoverable_failure_uses_up_all_attempts(pair: Pair) -> None:
+async def test_an_unrecoverable_failure_is_not_tried_again(pair: Pair) -> None:
     await pair.worker.work()
     job_id = await pair.enqueuer.enqueue("unrecoverable", {"reason": "for good"}, JobOptions(attempts=5))
     await pair.node.saw("failed", job_id, failedReason="for good")
     node_s, ours = await pair.both(job_id)
     assert (node_s.attemptsMade, node_s.attemptsStarted) == (1, 1) == (ours.attempts_made, ours.starts)
+    assert "retries-exhausted" not in [event["event"] for event in await pair.node.seen(job_id)]
 
 
 async def test_only_the_newest_stack_traces_are_kept(pair: Pair) -> None:
@@ -134,6 +135,20 @@ async def test_last_in_first_out_turns_the_order_round(pair: Pair) -> None:
     await pair.worker.work()
     await pair.node.saw("completed", first)
     assert await pair.started() == [third, second, first]
+
+
+@pytest.mark.parametrize("lifo", [True, False], ids=["lifo", "fifo"])
+async def test_a_retried_job_waits_in_front_of_the_others_only_if_it_is_last_in_first_out(
+    lifo: bool, pair: Pair
+) -> None:
+    options = JobOptions(attempts=2, lifo=lifo)
+    waiting = [await pair.enqueuer.enqueue("any", {})] if lifo else []
+    flaky = await pair.enqueuer.enqueue("flaky", {"failures": 1}, options)
+    waiting += [] if lifo else [await pair.enqueuer.enqueue("any", {})]
+    await pair.worker.work()
+    await pair.node.saw("completed", flaky)
+    await pair.node.saw("completed", waiting[0])
+    assert await pair.started() == ([flaky, flaky, *waiting] if lifo else [flaky, *waiting, flaky])
 
 
 async def test_a_custom_job_id_is_kept(pair: Pair) -> None:
