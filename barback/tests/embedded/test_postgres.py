@@ -4,6 +4,7 @@ import importlib.util
 import os
 import stat
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,16 @@ def test_what_was_written_is_there_after_a_restart(folder: Path) -> None:
         connection.execute("create table cafes as select 'Kaffeehaus' as name")
     with EmbeddedPostgres(folder) as server:
         assert ask(server, "select name from cafes") == ("Kaffeehaus",)
+
+
+def test_clients_that_stay_do_not_hold_it_up(folder: Path) -> None:
+    with EmbeddedPostgres(folder) as server:
+        connection = psycopg.connect(server.url)
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
+    with pytest.raises(psycopg.OperationalError):
+        connection.execute("select 1")
+    connection.close()
 
 
 def test_variables_of_other_postgres_tools_change_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

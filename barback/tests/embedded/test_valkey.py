@@ -144,12 +144,16 @@ def test_a_signal_from_the_terminal_does_not_reach_it(
 
 
 def test_a_server_that_does_not_obey_is_killed(
-    tmp_path: Path, server_pid: Callable[[Path], int], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    server_pid: Callable[[Path], int],
+    nothing_left: Callable[[Path], bool],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("barback.embedded.valkey.STOP_WITHIN_S", 0.2)
     with EmbeddedValkey(tmp_path) as server:
         assert ask(server, "PING")
         os.kill(server_pid(tmp_path), signal.SIGSTOP)
+    assert nothing_left(tmp_path)
     with EmbeddedValkey(tmp_path) as server:
         assert ask(server, "PING")
 

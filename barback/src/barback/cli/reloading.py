@@ -122,6 +122,7 @@ def _changes(folders: Sequence[Path], stop: StopRequests) -> Generator[list[Path
         yield_on_timeout=True,
         debounce=400,
         raise_interrupt=False,
+        ignore_permission_denied=True,  # Postgres's data lie in the project and may be another user's.
     ):
         if stop.count:
             return
