@@ -136,6 +136,28 @@ async def test_node_reads_a_schedule_of_python_and_its_next_job(theirs: NodeQueu
     assert await broker.schedules(theirs.name) == []
 
 
+async def test_a_schedule_of_python_and_its_job_lie_in_redis_as_node_writes_them(
+    theirs: NodeQueue, broker: BullMQBroker, stored: Stored
+) -> None:
+    theirs_id = await theirs.upsert_scheduler("nightly", {"pattern": AT_THREE, "tz": "UTC"}, {"name": "stats"})
+    elsewhere = Stored(stored.client, f"{theirs.name}-python")
+    slot = int(str(theirs_id).rpartition(":")[2]) / 1000
+    schedule = StoredSchedule("nightly", "stats", AT_THREE, "UTC", "{}", slot)
+    await broker.put_schedule(elsewhere.queue, schedule, JobOptions())
+    by_node, by_python = await stored.fields(str(theirs_id)), await elsewhere.fields(str(theirs_id))
+    assert by_python.keys() == by_node.keys()
+    assert by_python["rjk"] == by_node["rjk"]
+    opts_of_node, opts_of_python = await stored.opts(str(theirs_id)), await elsewhere.opts(str(theirs_id))
+    same = opts_of_node.keys() - {"attempts", "delay", "timestamp", "repeat"}
+    assert {name: opts_of_python.get(name) for name in same} == {name: opts_of_node[name] for name in same}
+    assert opts_of_python["repeat"].items() >= {"pattern": AT_THREE, "tz": "UTC", "count": 1}.items()
+    assert opts_of_node["repeat"].items() >= {"pattern": AT_THREE, "tz": "UTC", "count": 1}.items()
+    kept_by_node, kept_by_python = await stored.fields("repeat:nightly"), await elsewhere.fields("repeat:nightly")
+    assert {name: kept_by_python[name] for name in ("name", "tz", "pattern", "ic")} == {
+        name: kept_by_node[name] for name in ("name", "tz", "pattern", "ic")
+    }
+
+
 async def test_node_works_a_slot_of_python_s_schedule_and_makes_the_next_one(
     theirs: NodeQueue, broker: BullMQBroker, stored: Stored
 ) -> None:

@@ -136,6 +136,7 @@ async def test_a_lone_surrogate_in_an_error_of_python_settles_the_job(theirs: No
     await broker.exchange(theirs.name, [Settlement(fetched, Failed("half \ud83d", "half \ud83d"))], 0, LEASE)
     job = await theirs.get(job_id)
     assert (job.state, job.failedReason) == ("failed", "half \\ud83d")
+    assert job.stacktrace == ["half \ud83d"]
 
 
 async def test_a_minus_zero_of_python_is_one_in_node(theirs: NodeQueue, ours: PythonQueue) -> None:
