@@ -81,7 +81,7 @@ class Settings(EnvSettings):
         :raises SettingsError: the variable is not a whole number from 1 to 10,000.
         """
         name = concurrency_variable(queue)
-        value = _read_variable(name)
+        value = read_variable(name)
         if value is None:
             return declared or self.concurrency
         if not re.fullmatch(r"\d{1,5}", value) or not 1 <= int(value) <= 10_000:
@@ -119,7 +119,8 @@ def _database_in(url: str) -> int | None:
     return int(path) if path.isdigit() else None
 
 
-def _read_variable(name: str) -> str | None:
+def read_variable(name: str) -> str | None:
+    """One variable, from where all settings come from; None if it is not set, or empty."""
     if os.environ.get(name):
         return os.environ[name]
     from dotenv import dotenv_values

@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any, cast
 
-from bullmq.job import optsEncodeMap
-
 from barback.answers import State
 from barback.broker import FetchedJob, JobRecord
 from barback.bullmq.keys import Keys
@@ -31,7 +29,15 @@ ON_FAILURE: dict[OnFailure, str] = {
     "ignore": "ignoreDependencyOnFailure",
     "remove": "removeDependencyOnFailure",
 }
-SHORT: dict[str, str] = dict(optsEncodeMap)
+SHORT = {
+    "failParentOnFailure": "fpof",
+    "continueParentOnFailure": "cpof",
+    "ignoreDependencyOnFailure": "idof",
+    "removeDependencyOnFailure": "rdof",
+    "keepLogs": "kl",
+    "deduplication": "de",
+}
+"""What BullMQ calls its options in Redis. A test holds it against the installed package."""
 _LONG = {short: long for long, short in SHORT.items()}
 _KEEP_ALL = Retention()
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, InvalidOptions)

@@ -1,8 +1,9 @@
-"""The names of a queue's keys, as BullMQ's own package makes them."""
+"""The names of a queue's keys. A test holds them against those that BullMQ's own package makes.
+
+Not imported from there: that package brings everything else it has along, and every command would wait for it.
+"""
 
 from functools import lru_cache
-
-from bullmq.queue_keys import QueueKeys
 
 
 class Keys:
@@ -11,16 +12,15 @@ class Keys:
     def __init__(self, prefix: str, queue: str) -> None:
         self.prefix = prefix
         self.queue = queue
-        self._keys: dict[str, str] = QueueKeys(prefix).getKeys(queue)
-        self.base = self._keys[""]
-        """With the ':' at its end; what scripts call the prefix."""
-        self.qualified_name = self.base.removesuffix(":")
+        self.qualified_name = f"{prefix}:{queue}"
+        self.base = f"{self.qualified_name}:"
+        """What scripts call the prefix."""
 
     def __getitem__(self, name: str) -> str:
-        return self._keys[name]
+        return self.base + name
 
     def many(self, *names: str) -> list[str]:
-        return [self._keys[name] for name in names]
+        return [self.base + name for name in names]
 
     def job(self, job_id: str) -> str:
         return self.base + job_id

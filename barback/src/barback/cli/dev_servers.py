@@ -1,18 +1,16 @@
 """The servers that `barback dev` brings: those whose addresses nobody has set."""
 
 import contextlib
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
-from dotenv import dotenv_values
 
 from barback.app import AnyApp
 from barback.cli.running_dev import VALKEY_FOLDER, RunningDev, announced
 from barback.embedded import EmbeddedPostgres, EmbeddedValkey
 from barback.embedded.valkey import free_port, is_free
-from barback.settings import ENV_FILES, Settings
+from barback.settings import Settings, read_variable
 
 USUAL_REDIS_PORT = 6379
 
@@ -40,7 +38,7 @@ def start_servers(
     if settings.redis_url is None:
         _start_valkey(servers, settings, folder, redis_port, closing)
     variable = app.development.postgres_url
-    if variable and not any(map(_is_set, (variable, *app.development.instead))):
+    if variable and not any(map(read_variable, (variable, *app.development.instead))):
         click.echo("starting Postgres …", err=True)
         servers.postgres = closing.enter_context(EmbeddedPostgres(folder / "postgres"))
         servers.environment[variable] = servers.postgres.url
@@ -62,7 +60,3 @@ def choose_port(remembered: Path) -> int:
     text = remembered.read_text().strip() if remembered.is_file() else ""
     wanted = int(text) if text.isdigit() else USUAL_REDIS_PORT
     return wanted if is_free(wanted) else free_port()
-
-
-def _is_set(variable: str) -> bool:
-    return bool(os.environ.get(variable)) or any(dotenv_values(file).get(variable) for file in ENV_FILES)
