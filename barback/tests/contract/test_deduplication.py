@@ -236,3 +236,24 @@ async def test_what_was_kept_for_a_removed_job_is_forgotten(queue: QueueUnderTes
     assert isinstance(await queue.add(KEEP_LAST, data='"third"'), Created)
     assert (await queue.work_one()).data == '"third"'
     assert await queue.counts() == {"completed": 1}
+
+
+async def test_what_was_kept_is_forgotten_when_a_newer_add_replaces_the_job(queue: QueueUnderTest) -> None:
+    """P4."""
+    rule = JobOptions(deduplicate=Deduplication("berlin", replace=True, keep_last_if_active=True))
+    first = await queue.create(rule)
+    running = await queue.fetch_one()
+    assert await queue.add(rule, data='"kept"') == Swallowed(first, "active")
+    await queue.settle(running, Retry(60, "later"))
+    newer = await queue.create(rule, data='"newer"')
+    assert await queue.state(first) == "unknown"
+    assert await queue.run_order() == [newer]
+
+
+async def test_a_kept_add_uses_up_numbers_of_the_automatic_ids(queue: QueueUnderTest) -> None:
+    await queue.create(KEEP_LAST)
+    running = await queue.fetch_one()
+    await queue.add(KEEP_LAST)
+    await queue.settle(running, Completed())
+    assert await queue.ids("waiting") == ["2"]
+    assert await queue.create() == "4"

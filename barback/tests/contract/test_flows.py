@@ -304,3 +304,10 @@ async def test_a_flow_is_added_to_a_paused_queue_too(queue: QueueUnderTest) -> N
     parent, [child] = await add(queue, family(queue, JobOptions()))
     await queue.broker.resume(queue.name)
     assert await queue.run_order() == [child, parent]
+
+
+async def test_removing_a_parent_removes_the_failed_children_it_continued_without(queue: QueueUnderTest) -> None:
+    parent, [child] = await add(queue, family(queue, JobOptions(on_failure="continue-parent")))
+    await settle_child(queue, child, FAILED)
+    assert await queue.broker.remove(queue.name, parent)
+    assert await queue.counts() == {}

@@ -135,6 +135,15 @@ async def test_of_two_that_advance_a_schedule_one_makes_the_next_job(queue: Queu
     assert stored == replace(schedule, next_at=after(schedule, HOUR_S))
 
 
+async def test_who_knows_an_old_slot_only_cannot_advance_a_schedule(queue: QueueUnderTest) -> None:
+    """P13."""
+    schedule = due_in(queue, -1)
+    await put(queue, schedule)
+    assert await advance(queue, schedule, HOUR_S)
+    assert not await advance(queue, schedule, 2 * HOUR_S)
+    assert await queue.ids("delayed") == [slot(schedule, HOUR_S)]
+
+
 async def test_a_schedule_advances_though_its_last_job_still_runs(queue: QueueUnderTest) -> None:
     """P13: on time on a busy queue."""
     schedule = due_in(queue, -1)

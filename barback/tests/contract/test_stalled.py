@@ -1,6 +1,6 @@
 """Jobs whose worker died."""
 
-from barback.broker import Completed, Failed, Settled, StoredSchedule
+from barback.broker import Completed, Failed, HandedBack, Settled, StoredSchedule
 from barback.options import JobOptions
 
 from .under_test import FAILED, SHORT, QueueUnderTest
@@ -128,3 +128,15 @@ async def test_a_settled_job_is_never_stalled(queue: QueueUnderTest) -> None:
     await queue.let_pass(2 * SHORT.lock_s)
     assert await look(queue) == []
     assert await queue.state("mine") == "failed"
+
+
+async def test_a_job_handed_back_is_no_longer_suspected(queue: QueueUnderTest) -> None:
+    """P9."""
+    await queue.create()
+    job = await queue.fetch_one()
+    await look(queue)
+    await queue.settle(job, HandedBack())
+    await queue.fetch_one(SHORT)
+    await queue.let_pass(2 * SHORT.lock_s)
+    assert await look(queue) == []
+    assert await look(queue) == [job.id]
