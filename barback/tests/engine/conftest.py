@@ -25,8 +25,8 @@ def start_valkey(tmp_path: Path) -> Generator[Callable[..., Valkey]]:
 
     def start(*options: str) -> Valkey:
         server = Valkey(tmp_path, *options)
-        server.start()
         started.append(server)
+        server.start()
         return server
 
     yield start

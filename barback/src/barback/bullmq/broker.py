@@ -1,7 +1,5 @@
 """The Broker Protocol over Redis, by BullMQ's own keys and scripts."""
 
-import asyncio
-import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,15 +20,13 @@ from barback.broker import (
 )
 from barback.bullmq import adding, looking, scheduling, tending
 from barback.bullmq.codec import ms
-from barback.bullmq.connection import LONGEST_BLOCK_S, Connection, client_name
+from barback.bullmq.connection import Connection, client_name
 from barback.bullmq.keys import Keys, keys_of
 from barback.bullmq.layout import run_keeping_layout
+from barback.bullmq.waiting import MarkerWait
 from barback.bullmq.working import Exchanger
-from barback.errors import BarbackError, BrokerError
+from barback.errors import BrokerError
 from barback.options import JobOptions
-
-PASS_ON_WITHIN_S = 0.5
-"""How long a cancelled wait may take to pass its wake-up on."""
 
 
 class BullMQBroker:
@@ -42,11 +38,14 @@ class BullMQBroker:
     def __init__(self, url: str, db: int = 1, prefix: str = "bull") -> None:
         self._connection = Connection(url, db)
         self._prefix = prefix
+        self._waiting: dict[str, MarkerWait] = {}
 
     async def open(self) -> None:
         await self._connection.open()
 
     async def close(self) -> None:
+        for waiting in self._waiting.values():
+            await waiting.close()
         await self._connection.close()
 
     def now(self) -> float:
@@ -66,19 +65,14 @@ class BullMQBroker:
         return await Exchanger(self._connection, self._keys(queue), lease, self.now()).exchange(settlements, fetch)
 
     async def wait_for_jobs(self, queue: str, until: float | None) -> None:
-        keys = self._keys(queue)
-        block_s = LONGEST_BLOCK_S if until is None else until - self.now()
-        if block_s <= 0:
+        for_s = None if until is None else until - self.now()
+        if for_s is not None and for_s <= 0:
             return
-        try:
-            await self._connection.wait_for_marker(keys["marker"], client_name(self._prefix, queue), block_s)
-        except asyncio.CancelledError:
-            # The marker may have been taken just then. One too many wakes a worker for nothing; one too few would
-            # leave a job lying.
-            with contextlib.suppress(BarbackError, TimeoutError):
-                async with asyncio.timeout(PASS_ON_WITHIN_S):
-                    await self._connection.run("ZADD", keys["marker"], 0, "0")
-            raise
+        waiting = self._waiting.get(queue)
+        if waiting is None:
+            name = client_name(self._prefix, queue)
+            waiting = self._waiting[queue] = MarkerWait(self._connection, self._keys(queue)["marker"], name)
+        await waiting.wait(for_s)
 
     def extend_locks(self, queue: str, jobs: Sequence[FetchedJob], lock_s: float) -> list[FetchedJob]:
         return tending.extend_locks(self._connection, self._keys(queue), jobs, lock_s)

@@ -19,6 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
+    NoPermissionError,
     NoScriptError,
     ReadOnlyError,
     RedisError,
@@ -33,9 +34,10 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from barback.bullmq.scripts import Script, load_scripts
-from barback.errors import BrokerError, BrokerUnavailable
+from barback.errors import BrokerError, BrokerUnavailable, SettingsError
 from barback.settings import mask_url
 
+OPEN_WITHIN_S = 4.5
 CONNECT_TIMEOUT_S = 3.0
 ANSWER_TIMEOUT_S = 10.0
 LONGEST_BLOCK_S = 5.0
@@ -52,7 +54,10 @@ class Call:
 
 
 class Connection:
-    """What the broker's rooms run their commands through."""
+    """What the broker's rooms run their commands through.
+
+    :raises SettingsError: `url` cannot be read.
+    """
 
     def __init__(self, url: str, db: int) -> None:
         self.address = mask_url(url)
@@ -75,7 +80,7 @@ class Connection:
         :raises BrokerUnavailable: within 5 s; says what to check.
         """
         with self.translated():
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(OPEN_WITHIN_S):
                 await self._client.ping()  # pyright: ignore[reportUnknownMemberType]
                 await self._load_scripts()
 
@@ -126,15 +131,15 @@ class Connection:
                         answer[i] = BrokerError(f"Redis at {self.address} answered: {value}")
             return answers
 
-    async def wait_for_marker(self, key: str, client_name: str, block_s: float) -> None:
-        """Block until the queue's marker is set (and take it), at most `block_s`."""
+    async def wait_for_marker(self, key: str, client_name: str) -> bool:
+        """Block until the queue's marker is set and take it; False if it was not for `LONGEST_BLOCK_S`."""
         client = self._blocking.get(client_name)
         if client is None:
             client = self._make(LONGEST_BLOCK_S + ANSWER_TIMEOUT_S, client_name=client_name, single=True)
             self._blocking[client_name] = client
         with self.translated():
-            # Redis reads 0 as "for ever", and versions before 7.0.8 round below 1 ms to it.
-            await client.bzpopmin(key, max(0.001, min(block_s, LONGEST_BLOCK_S)))  # pyright: ignore[reportUnknownMemberType]
+            taken: Any = await client.bzpopmin(key, LONGEST_BLOCK_S)  # pyright: ignore[reportUnknownMemberType]
+        return taken is not None
 
     def run_in_thread(self, command: Command) -> Any:
         """One command over blocking I/O, from a thread of the caller's."""
@@ -169,22 +174,33 @@ class Connection:
             raise BrokerUnavailable(
                 f"Redis at {self.address} is a read-only replica. Point REDIS_URL at the master."
             ) from None
+        except NoPermissionError as error:
+            raise BrokerUnavailable(
+                f"Redis at {self.address} does not allow the user of REDIS_URL what is needed: {error}"
+            ) from None
         except (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError) as error:
             raise BrokerUnavailable(
                 f"Redis at {self.address} cannot be reached ({_reason(error)}). Is it running, and is REDIS_URL right?"
             ) from None
-        except ResponseError as error:
+        except RedisError as error:
             raise BrokerError(f"Redis at {self.address} answered: {error}") from error
 
     def _make(self, timeout_s: float, *, client_name: str | None = None, single: bool = False) -> redis.asyncio.Redis:
-        return redis.asyncio.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
-            self._url,
-            **self._options,
-            socket_timeout=timeout_s,
-            retry=AsyncRetry(NoBackoff(), 0),
-            client_name=client_name,
-            single_connection_client=single,
-        )
+        try:
+            return redis.asyncio.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+                self._url,
+                **self._options,
+                socket_timeout=timeout_s,
+                retry=AsyncRetry(NoBackoff(), 0),
+                client_name=client_name,
+                single_connection_client=single,
+            )
+        except ValueError:
+            # Its message may hold a part of the password.
+            raise SettingsError(
+                "REDIS_URL cannot be read. Expected redis://user:password@host:port; "
+                "in the password write / as %2F, ? as %3F, # as %23, [ as %5B."
+            ) from None
 
     async def _send(self, calls: Sequence[Call], atomic: bool) -> list[list[Any]]:
         pipe = self._client.pipeline(transaction=atomic)
@@ -211,7 +227,9 @@ def client_name(prefix: str, queue: str) -> str:
 
 def _concerns_one_call(error: Exception) -> bool:
     """A script that broke on what it found, as against a server that refuses everybody."""
-    return isinstance(error, ResponseError) and not isinstance(error, ReadOnlyError | BusyLoadingError)
+    return isinstance(error, ResponseError) and not isinstance(
+        error, ReadOnlyError | BusyLoadingError | NoPermissionError
+    )
 
 
 def _reason(error: BaseException) -> str:
