@@ -59,7 +59,10 @@ class LockKeeper:
             return
         for job in lost:
             with self._guard:
-                # It may have been settled while we asked: then its lock is gone as it should be.
-                still_held = self._held.pop(job.token, None) is job
+                # It may have been settled while we asked: then its lock is gone as it should be, and its token may
+                # hold the next job already.
+                still_held = self._held.get(job.token) is job
+                if still_held:
+                    del self._held[job.token]
             if still_held:
                 self._on_lost(job)
