@@ -27,6 +27,10 @@ OUTAGE_RETRY_S = 5.0
 """How soon a cafe is tried again while the database is away, which uses up none of its attempts."""
 
 
+GATHER_S = 1.0
+"""How long a city's count waits for more cafes: a burst of them makes one job, not one after the other."""
+
+
 class ProcessCafe(Payload, frozen=True):
     """Which cafe; `{"cafeId": "…"}` on the wire."""
 
@@ -60,11 +64,8 @@ async def process_cafe(payload: ProcessCafe, ctx: Context[Services]) -> CafeProc
 
     # After the commit: a statistics job that starts from here on sees what was written. An earlier start may have
     # written it too and died before it told anyone, in which case `cities` is empty now (C3).
-    if ctx.starts > 1:
-        await ctx.enqueue(update_cafe_stats, UpdateCafeStats())
-    else:
-        for city in cities:
-            await ctx.enqueue(update_cafe_stats, UpdateCafeStats(city_slug=city))
+    for city in (None,) if ctx.starts > 1 else cities:
+        await ctx.enqueue(update_cafe_stats, UpdateCafeStats(city_slug=city), delay_s=GATHER_S)
     return result
 
 

@@ -22,7 +22,7 @@ create type public.cafe_status as enum ('PENDING', 'PUBLISHED', 'NEEDS_REVIEW', 
 create table public.cafes (
     id uuid primary key default gen_random_uuid(),
     -- Age: of two cafes the one with the lower position is the original. A clock could give two of them one moment.
-    position bigint generated always as identity unique,
+    position bigint not null generated always as identity,
 
     -- As handed in, by the directory's app or an import. All text: what cannot be read is a reason, not a failed insert.
     name text not null default '',

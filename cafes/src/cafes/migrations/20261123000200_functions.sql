@@ -49,8 +49,9 @@ declare
     new_slug text;
     around jsonb;
     version text;
-    others integer;
-    other_cities bigint[];
+    theirs record;
+    others integer := 0;
+    other_city_id bigint;
     touched bigint[] := '{}';
 begin
     select * into before from public.cafes c where c.id = cafe;
@@ -134,25 +135,32 @@ begin
         updated_at = now()
     where c.id = cafe;
 
-    with written as (
+    -- One by one, by their keys: joined to a table that has grown since the plan was made, each would read all of it.
+    for theirs in
+        select * from jsonb_to_recordset(verdicts)
+            as v(id uuid, status public.cafe_status, reasons text[], duplicate_of uuid) where v.id <> cafe
+    loop
         update public.cafes c set
-            status = v.status, reasons = v.reasons, duplicate_of = v.duplicate_of, updated_at = now()
-        from jsonb_to_recordset(verdicts) as v(id uuid, status public.cafe_status, reasons text[], duplicate_of uuid)
-        where c.id = v.id and c.id <> cafe
-            and (c.status, c.reasons, c.duplicate_of) is distinct from (v.status, v.reasons, v.duplicate_of)
-        returning c.city_id
-    )
-    select count(*), array_agg(distinct city_id) into others, other_cities from written;
+            status = theirs.status, reasons = theirs.reasons, duplicate_of = theirs.duplicate_of, updated_at = now()
+        where c.id = theirs.id
+            and (c.status, c.reasons, c.duplicate_of)
+                is distinct from (theirs.status, theirs.reasons, theirs.duplicate_of)
+        returning c.city_id into other_city_id;
+        if found then
+            others := others + 1;
+            touched := touched || other_city_id;
+        end if;
+    end loop;
 
     if (me.city_id, me.status) is distinct from (new_city_id, mine.status) then
-        touched := array[me.city_id, new_city_id];
+        touched := touched || me.city_id || new_city_id;
     end if;
     return jsonb_build_object(
         'outcome', 'recorded',
         'slug', new_slug,
         'changed', others,
         'cities', coalesce(
-            (select jsonb_agg(c.slug order by c.slug) from public.cities c where c.id = any (touched || other_cities)),
+            (select jsonb_agg(c.slug order by c.slug) from public.cities c where c.id = any (touched)),
             '[]'
         )
     );

@@ -130,8 +130,13 @@ class PostgresStore:
         # Not tried again here after an outage: whether it was written is unknown, and with it whether a city's
         # numbers changed. The job's next start knows that it does not know (C3).
         try:
-            async with self._pool.connection() as connection, asyncio.timeout(self._statement_timeout_s):
-                return await (await connection.execute(statement, parameters)).fetchone()
+            # Not `pool.connection()`: it would commit, and with autocommit there is nothing to.
+            connection = await self._pool.getconn()
+            try:
+                async with asyncio.timeout(self._statement_timeout_s):
+                    return await (await connection.execute(statement, parameters)).fetchone()
+            finally:
+                await self._pool.putconn(connection)
         except TimeoutError as error:
             raise StoreError(
                 f"A statement took longer than {self._statement_timeout_s:g} s and was cancelled."
