@@ -35,6 +35,7 @@ from barback.broker import (
     HandedBack,
     JobRecord,
     Lease,
+    ListedState,
     NewFlow,
     NewJob,
     Outcome,
@@ -66,6 +67,7 @@ DEDUPLICATION = st.sampled_from(
         Deduplication.simple("k"),
         Deduplication.keep_last("k"),
         Deduplication("k", replace=True),
+        Deduplication("k", replace=True, keep_last_if_active=True),
         Deduplication.debounce("t", ttl_s=600),
         Deduplication.throttle("t", ttl_s=600),
     ]
@@ -96,6 +98,12 @@ OUTCOMES: st.SearchStrategy[Outcome] = st.one_of(
     st.builds(Retry, st.just(600.0), st.just("later"), uses_attempt=st.just(False)),
     st.just(HandedBack()),
 )
+FITTING: dict[str, tuple[ListedState, ...]] = {
+    "promote": ("delayed",),
+    "retry": ("completed", "failed"),
+    "remove": LISTED_STATES,
+}
+OFTEN = [True, True, True, False]
 
 
 class AnySequence(RuleBasedStateMachine):
@@ -132,6 +140,12 @@ class AnySequence(RuleBasedStateMachine):
         self.both(lambda broker: broker.add_flow(NewFlow(nodes[0], [NewFlow(node) for node in nodes[1:]])))
         self.known |= set(ids)
 
+    @rule(options=OPTIONS)
+    def add_once_more_while_it_runs(self, options: JobOptions) -> None:
+        self.add(options, "{}")
+        self.fetch(1)
+        self.add(options, '"again"')
+
     @rule(count=st.integers(0, 3))
     def fetch(self, count: int) -> None:
         self.hold(self.both_raw(lambda broker: broker.exchange(self.queue, [], count, LEASE)))
@@ -140,15 +154,11 @@ class AnySequence(RuleBasedStateMachine):
     @rule(pick=st.randoms(use_true_random=False), outcome=OUTCOMES, count=st.integers(0, 1))
     def settle_and_fetch(self, pick: Any, outcome: Outcome, count: int) -> None:
         pair: Pair = pick.choice(self.held)
+        foreign = cast("Pair", tuple(replace(job, token="foreign") for job in pair))
+        assert self.exchange_pair(foreign, outcome, 0) in ("lock lost", "children")
         settled = self.exchange_pair(pair, outcome, count)
         if settled != "children":
             self.held.remove(pair)
-
-    @precondition(lambda self: self.held)
-    @rule(pick=st.randoms(use_true_random=False), outcome=OUTCOMES)
-    def settle_with_a_foreign_token(self, pick: Any, outcome: Outcome) -> None:
-        pair: Pair = pick.choice(self.held)
-        self.exchange_pair(cast("Pair", tuple(replace(job, token="foreign") for job in pair)), outcome, 0)
 
     @rule()
     def die_and_be_recovered(self) -> None:
@@ -158,16 +168,18 @@ class AnySequence(RuleBasedStateMachine):
             self.recover(in_memory.jobs[0].id)
 
     @precondition(lambda self: self.known)
-    @rule(pick=st.randoms(use_true_random=False), what=st.sampled_from(["promote", "retry", "remove"]))
-    def act(self, pick: Any, what: str) -> None:
-        job_id: str = pick.choice(sorted(self.known))
+    @rule(pick=st.randoms(use_true_random=False), what=st.sampled_from(list(FITTING)), fitting=st.sampled_from(OFTEN))
+    def act(self, pick: Any, what: str, fitting: bool) -> None:
+        states = FITTING[what] if fitting else LISTED_STATES
+        job_ids = [job_id for state in states for job_id in self.ids(self.memory, state)] or sorted(self.known)
+        job_id: str = pick.choice(job_ids)
         self.both(lambda broker: getattr(broker, what)(self.queue, job_id))
 
-    @rule(what=st.sampled_from(["pause", "resume"]))
+    @rule(what=st.sampled_from(["pause", "resume", "resume", "resume"]))
     def pause_or_resume(self, what: str) -> None:
         self.both(lambda broker: getattr(broker, what)(self.queue))
 
-    @rule(concurrency=st.sampled_from([None, None, 1, 2]))
+    @rule(concurrency=st.sampled_from([None, None, None, 1, 2]))
     def limit(self, concurrency: int | None) -> None:
         self.both(lambda broker: broker.set_limits(self.queue, QueueLimits(concurrency)))
 
@@ -293,6 +305,6 @@ def machine(valkey_url: str) -> Iterator[type[AnySequence]]:
 def test_both_brokers_answer_any_sequence_of_operations_alike(machine: type[AnySequence]) -> None:
     """P5, P6, P10."""
     limits = settings(
-        max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     run_state_machine_as_test(machine, settings=limits)
