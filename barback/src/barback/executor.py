@@ -7,6 +7,7 @@ the worker takes it back (stop, lost lock) ──► HandedBack
 """
 
 import asyncio
+import inspect
 import random
 import traceback
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from threading import Event
 from typing import Any
 
 import structlog
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import to_json
 
 from barback.broker import Completed, Failed, FetchedJob, HandedBack, Outcome, Retry
 from barback.errors import BarbackError, InvalidPayload, RetryLater, UnknownJob, Unrecoverable
@@ -59,14 +60,16 @@ class Executor:
 
     async def execute(self, fetched: FetchedJob, attempt: Attempt) -> Outcome:
         """Run one attempt to its end; never raises."""
-        refusal = fetched.unreadable or _deferred(fetched)
-        if refusal:
+        refusal = _refusal(fetched)
+        if refusal is not None:
             return Failed(refusal)
         try:
             job = self._registry.find(fetched.name, fetched.queue)
             payload = parse_payload(job.payload_type, fetched.data, job.name)
         except (UnknownJob, InvalidPayload) as error:
             return Failed(str(error)[:LONGEST_REASON])
+        except BaseException as error:  # noqa: BLE001 — a payload's own validator may raise anything
+            return Failed(f"Payload of '{fetched.name}' does not fit: {describe(error)}"[:LONGEST_REASON])
         try:
             result = await self._call(job, payload, self._make_context(fetched, attempt), attempt)
         except BaseException as error:  # noqa: BLE001 — even CancelledError and SystemExit end one job only (B3)
@@ -81,7 +84,12 @@ class Executor:
             async with timeout:
                 if job.is_async:
                     return await job.handler(payload, ctx)
-                return await asyncio.get_running_loop().run_in_executor(self._threads, job.handler, payload, ctx)
+                loop = asyncio.get_running_loop()
+                result, error = await loop.run_in_executor(self._threads, _in_thread, job, payload, ctx)
+                if error is not None:
+                    raise error
+                # An `async def` behind a decorator looks like a plain one.
+                return await result if inspect.isawaitable(result) else result
         except TimeoutError as error:
             if not timeout.expired():
                 raise
@@ -97,17 +105,25 @@ class Executor:
             return Failed(reason, stacktrace)
         try:
             after_s = wait_after(_backoff(job, fetched), fetched.attempt, error, self._draw())
-        except Exception as broken:
+        except BaseException as broken:
             log.exception("backoff failed", job=job.name, job_id=fetched.id)
             return Failed(f"{reason} (and its backoff raised {describe(broken)})"[:LONGEST_REASON], stacktrace)
         return Failed(reason, stacktrace) if after_s is None else Retry(after_s, reason, stacktrace)
+
+
+def _in_thread(job: AnyJob, payload: Payload, ctx: Context[Any]) -> tuple[Any, BaseException | None]:
+    """What a plain handler returned, or raised: as a value, since a future refuses or rewrites some exceptions."""
+    try:
+        return job.handler(payload, ctx), None
+    except BaseException as error:  # noqa: BLE001 — see Executor.execute
+        return None, error
 
 
 def describe(error: BaseException) -> str:
     """One line for `failedReason`: the type and the message; never empty (B22)."""
     try:
         message = str(error)
-    except Exception:  # noqa: BLE001 — a __str__ that raises must not hide the job's own error
+    except BaseException:  # noqa: BLE001 — a __str__ that raises must not hide the job's own error
         message = ""
     if message and isinstance(error, BarbackError | Unrecoverable | RetryLater):
         return message[:LONGEST_REASON]
@@ -123,7 +139,7 @@ def format_stacktrace(error: BaseException) -> str:
         frames = frames.tb_next
     try:
         text = "".join(traceback.format_exception(type(error), error, frames))
-    except Exception:  # noqa: BLE001 — see describe
+    except Exception:  # noqa: BLE001 — a SyntaxError whose parts are not what they should be breaks the formatting
         text = "".join(traceback.format_tb(frames)) + describe(error)
     if len(text) <= LONGEST_STACKTRACE:
         return text
@@ -131,13 +147,12 @@ def format_stacktrace(error: BaseException) -> str:
     return f"{text[:half]}\n… {len(text) - 2 * half} characters …\n{text[-half:]}"
 
 
-def _deferred(fetched: FetchedJob) -> str | None:
-    """The reason for which the broker wants it failed without running."""
-    if fetched.deferred_failure is None:
-        return None
-    if fetched.crashes:
-        return f"It was active when its worker died, {fetched.crashes} times: {fetched.deferred_failure}"
-    return fetched.deferred_failure
+def _refusal(fetched: FetchedJob) -> str | None:
+    """The reason to fail it without running it; None: there is none."""
+    reason = fetched.unreadable if fetched.unreadable is not None else fetched.deferred_failure
+    if fetched.unreadable is None and reason is not None and fetched.crashes:
+        return f"It was active when its worker died, {fetched.crashes} times: {reason}"
+    return reason
 
 
 def _backoff(job: AnyJob, fetched: FetchedJob) -> Backoff | None:
@@ -149,6 +164,6 @@ def _backoff(job: AnyJob, fetched: FetchedJob) -> Backoff | None:
 def _completed(job: AnyJob, result: Any) -> Outcome:
     try:
         return Completed(to_json(result, by_alias=True, inf_nan_mode="null").decode())
-    except (PydanticSerializationError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # pydantic's own is a ValueError, and holds whatever was raised
         # Its effects are done: running it again would only do them twice.
         return Failed(f"Job '{job.name}' ran, but what it returned cannot be written as JSON: {describe(error)}")
