@@ -214,6 +214,7 @@ def throw(error: BaseException) -> NoReturn:
     raise error
 
 
+ODD_PLACE: Any = ("file", 1, "no offset", "text")
 ENDINGS = [
     (ValueError("no milk"), "ValueError: no milk"),
     (SystemExit(3), "SystemExit: 3"),
@@ -229,7 +230,7 @@ ENDINGS = [
     (ExceptionGroup("two", [ValueError("a"), KeyError("b")]), "ExceptionGroup: two (2 sub-exceptions)"),
     (RecursionError("too deep"), "RecursionError: too deep"),
     (TimeoutError("of its own"), "TimeoutError: of its own"),
-    (SyntaxError("odd", ("file", 1, "no offset", "text")), "SyntaxError: odd (file, line 1)"),
+    (SyntaxError("odd", ODD_PLACE), "SyntaxError: odd (file, line 1)"),
 ]
 
 
