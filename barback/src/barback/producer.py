@@ -8,6 +8,7 @@ from typing import Any, TypeVar, Unpack
 
 from barback.answers import Answer, Swallowed
 from barback.broker import AddedFlow, Broker, NewFlow, NewJob
+from barback.errors import InvalidPayload
 from barback.job import AnyJob, Job
 from barback.options import Deduplication, Overrides, override
 from barback.payload import Payload, parse_payload
@@ -48,6 +49,7 @@ class Producer:
     ) -> Answer:
         """Enqueue one job; it is durable (P1) when this returns, and the answer says what happened (P5).
 
+        :raises InvalidPayload: it cannot be written as JSON (a lone surrogate in a text).
         :raises InvalidOptions: an option is not allowed.
         :raises BrokerUnavailable: Redis cannot be reached.
         """
@@ -94,12 +96,20 @@ class Producer:
 
 
 def new_job(job: Job[PayloadT, Any, Any], payload: PayloadT, overrides: Overrides) -> NewJob:
-    """What the broker is given for one enqueue: encoded data, options with the overrides laid over them."""
+    """What the broker is given for one enqueue: encoded data, options with the overrides laid over them.
+
+    :raises InvalidPayload: it cannot be written as JSON.
+    :raises InvalidOptions: an option is not allowed.
+    """
     options = override(job.options, overrides)
     unique = payload.unique()
     if unique is not None and options.deduplicate is None:
         options = replace(options, deduplicate=Deduplication.keep_last(f"{job.name}:{unique}"))
-    return NewJob(job.queue, job.name, payload.model_dump_json(), options)
+    try:
+        data = payload.model_dump_json()
+    except ValueError as error:
+        raise InvalidPayload(job.name, [f"it cannot be written as JSON: {error}"]) from None
+    return NewJob(job.queue, job.name, data, options)
 
 
 def _new_flow(node: Flow) -> NewFlow:

@@ -117,6 +117,13 @@ async def test_an_override_that_is_not_allowed_enqueues_nothing(
     assert not any((await broker.counts(process.queue)).values())
 
 
+async def test_a_payload_that_cannot_be_written_as_json_says_so(
+    enqueue: Producer, update: Job[UpdateStats, None, Any]
+) -> None:
+    with pytest.raises(InvalidPayload, match="Payload of 'update-stats' does not fit: it cannot be written as JSON"):
+        await enqueue(update, UpdateStats(city_slug="k\udce9ln"))
+
+
 # ── unique ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
