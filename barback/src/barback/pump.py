@@ -7,9 +7,8 @@ lone job is settled at once. Outcomes that could not be written are kept and wri
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
 
@@ -38,7 +37,6 @@ RETRY_S = (0.1, 0.2, 0.5, 1.0)
 UNWRITABLE = Failed("What became of it could not be written; the worker's log says why.")
 """The last resort (B10): if not even this can be written, the job stalls and its crashes are counted."""
 
-CANCEL_AGAIN_S = 0.2
 
 Count = Literal["completed", "failed", "retried", "handed_back", "refused"]
 
@@ -93,6 +91,13 @@ class Pump:
         for running in self._running.values():
             self._cancel(running)
 
+    def abandon(self) -> None:
+        """Hand back what does not end although it was cancelled: handlers that swallow it, threads."""
+        abandoned, self._running = self._running, {}
+        for running in abandoned.values():
+            log.warning("job abandoned", queue=self.queue, job=running.job.name, job_id=running.job.id)
+            self._settle(running.job, HandedBack())
+
     def lost(self, job: FetchedJob) -> None:
         """Cancel a job whose lock is lost: another worker may have it."""
         running = self._running.get(job.token)
@@ -129,8 +134,10 @@ class Pump:
 
     async def _work(self, running: Running) -> None:
         outcome = await self.executor.execute(running.job, running.attempt)
-        del self._running[running.job.token]
-        self._settle(running.job, outcome)
+        # One that was abandoned has been handed back already.
+        if self._running.get(running.job.token) is running:
+            del self._running[running.job.token]
+            self._settle(running.job, outcome)
 
     def _settle(self, job: FetchedJob, outcome: Outcome) -> None:
         self._outbox.append(Settlement(job, outcome))
@@ -186,7 +193,8 @@ class Pump:
 
     async def _stop_waiting(self) -> None:
         if self._waiting is not None:
-            await end([self._waiting])
+            self._waiting.cancel()
+            await asyncio.wait([self._waiting])
 
     async def _rest_after(self, error: BarbackError) -> None:
         rest_s = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
@@ -200,17 +208,6 @@ class Pump:
         running.attempt.cancelled.set()
         if running.task is not None:
             running.task.cancel()
-
-
-async def end(running: Collection[asyncio.Task[Any]]) -> None:
-    """Cancel until all have ended; what they raise is left with them."""
-    pending: Collection[asyncio.Task[Any]] = running
-    while pending:
-        for one in pending:
-            one.cancel()
-        # Once is not enough: Python 3.11's wait_for, which redis-py writes with, loses a cancellation that comes just
-        # as it ends, and the read that follows blocks for seconds.
-        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
 
 
 def _count_of(outcome: Outcome) -> Count:

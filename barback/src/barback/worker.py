@@ -22,12 +22,16 @@ from barback.errors import BarbackError
 from barback.executor import Executor
 from barback.locks import LockKeeper
 from barback.producer import Producer
-from barback.pump import Count, Pump, end
+from barback.pump import Count, Pump
 from barback.scheduler import Scheduler
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
 
 DRAINED_CHECK_S = 0.05
+TAKE_BACK_S = 0.3
+"""How long cancelled handlers have to end."""
+WRITE_S = 0.3
+"""How long the broker has to take what was handed back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,15 +115,18 @@ class Worker:
     async def _work(self, pumps: list[Pump], scheduler: Scheduler, until_drained: bool) -> None:
         """Run the pumps, and beside them what keeps the queues going; if any of it breaks, all of it ends."""
         async with asyncio.TaskGroup() as group:
+            working = [group.create_task(pump.run()) for pump in pumps]
             beside = [group.create_task(self._recover(queue)) for queue in self._queues]
             beside.append(group.create_task(scheduler.run()))
-            beside.append(group.create_task(self._wait_for_stop(pumps)))
+            beside.append(group.create_task(self._wait_for_stop(pumps, working)))
             if until_drained:
                 beside.append(group.create_task(self._stop_when_drained(pumps)))
-            await asyncio.gather(*(pump.run() for pump in pumps))
-            await end(beside)
+            await asyncio.wait(working)
+            for one in beside:
+                one.cancel()
 
-    async def _wait_for_stop(self, pumps: list[Pump]) -> None:
+    async def _wait_for_stop(self, pumps: list[Pump], working: list[asyncio.Task[None]]) -> None:
+        """Drain, take back, abandon, give up: each step for what the one before did not end. Over at `grace_s` + 1."""
         await self._stop_asked.wait()
         for pump in pumps:
             pump.drain()
@@ -130,6 +137,13 @@ class Worker:
             pass
         for pump in pumps:
             pump.take_back()
+        await asyncio.sleep(TAKE_BACK_S)
+        for pump in pumps:
+            pump.abandon()
+        await asyncio.sleep(WRITE_S)
+        log.error("stopped without writing every outcome: the broker does not answer")
+        for one in working:
+            one.cancel()
 
     async def _stop_when_drained(self, pumps: list[Pump]) -> None:
         # Jobs of other workers and producers count too: nothing here could tell us of them.

@@ -12,7 +12,6 @@ from barback.bullmq.connection import Connection
 from barback.errors import BarbackError
 
 PASS_ON_WITHIN_S = 0.5
-CANCEL_AGAIN_S = 0.05
 
 
 class MarkerWait:
@@ -45,11 +44,8 @@ class MarkerWait:
         call = self._call
         if call is None:
             return
-        while not call.done():
-            # Once is not enough: Python 3.11's wait_for, which redis-py writes with, loses a cancellation that comes
-            # just as it ends.
-            call.cancel()
-            await asyncio.wait([call], timeout=CANCEL_AGAIN_S)
+        call.cancel()
+        await asyncio.wait([call])
         await self._pass_on()
 
     async def _block(self) -> bool:

@@ -138,7 +138,6 @@ class Exchanger:
             "keepJobs": keep_jobs(retention),
             "lockDuration": ms(self._lease.lock_s),
             "attempts": job.options.attempts,
-            "attemptsMade": job.attempt - 1,
             "maxMetricsSize": "",
             "name": self._lease.worker,
         }
