@@ -26,7 +26,7 @@ from barback.broker import (
     Settlement,
 )
 from barback.errors import BarbackError
-from barback.executor import Attempt, Executor
+from barback.executor import Attempt, Executor, describe
 from barback.locks import LockKeeper
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
@@ -47,7 +47,7 @@ class Running:
 
     job: FetchedJob
     attempt: Attempt
-    task: asyncio.Task[None] | None = None
+    task: asyncio.Task[Outcome]
 
 
 @dataclass(slots=True)
@@ -110,6 +110,8 @@ class Pump:
         settlements, self._outbox = self._outbox, []
         free = 0 if self._draining else self.concurrency - len(self._running)
         if not settlements and not free:
+            # Who has no slot free must not take the wake-ups that idle workers need.
+            await self._stop_waiting()
             await self._wake.wait()
             return
         try:
@@ -127,13 +129,21 @@ class Pump:
             await self._rest(exchange)
 
     def _start(self, job: FetchedJob) -> None:
-        running = Running(job, Attempt())
+        attempt = Attempt()
+        running = Running(job, attempt, asyncio.create_task(self.executor.execute(job, attempt)))
         self._running[job.token] = running
         self.locks.hold(job)
-        running.task = asyncio.create_task(self._work(running))
+        running.task.add_done_callback(lambda task: self._ended(running, task))
 
-    async def _work(self, running: Running) -> None:
-        outcome = await self.executor.execute(running.job, running.attempt)
+    def _ended(self, running: Running, task: asyncio.Task[Outcome]) -> None:
+        if task.cancelled():
+            # Before it began: an attempt that runs makes an outcome of its cancellation.
+            outcome: Outcome = HandedBack()
+        elif error := task.exception():
+            log.error("executor failed", queue=self.queue, job=running.job.name, job_id=running.job.id, exc_info=error)
+            outcome = Failed(f"The worker failed on it: {describe(error)}")
+        else:
+            outcome = task.result()
         # One that was abandoned has been handed back already.
         if self._running.get(running.job.token) is running:
             del self._running[running.job.token]
@@ -206,8 +216,7 @@ class Pump:
     def _cancel(running: Running) -> None:
         running.attempt.taken_back = True
         running.attempt.cancelled.set()
-        if running.task is not None:
-            running.task.cancel()
+        running.task.cancel()
 
 
 def _count_of(outcome: Outcome) -> Count:

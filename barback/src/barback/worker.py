@@ -147,9 +147,15 @@ class Worker:
 
     async def _stop_when_drained(self, pumps: list[Pump]) -> None:
         # Jobs of other workers and producers count too: nothing here could tell us of them.
-        while not (all(pump.idle for pump in pumps) and await self._nothing_left()):  # noqa: ASYNC110
+        while not await self._drained(pumps):  # noqa: ASYNC110
             await asyncio.sleep(DRAINED_CHECK_S)
         self.stop()
+
+    async def _drained(self, pumps: list[Pump]) -> bool:
+        """No job is left, and none ended while the queues were counted: it may have added to one already counted."""
+        ended_before = [pump.counts.total() for pump in pumps]
+        nothing_left = all(pump.idle for pump in pumps) and await self._nothing_left()
+        return nothing_left and ended_before == [pump.counts.total() for pump in pumps]
 
     async def _nothing_left(self) -> bool:
         try:

@@ -1,0 +1,377 @@
+"""One queue's loop: how outcomes gather, what it does when the broker fails, and when it listens for jobs."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from barback import pump as room
+from barback.broker import (
+    Broker,
+    Completed,
+    Exchange,
+    FetchedJob,
+    HandedBack,
+    Lease,
+    Outcome,
+    Settled,
+    Settlement,
+)
+from barback.bullmq import BullMQBroker
+from barback.errors import BrokerUnavailable
+from barback.executor import Attempt, Executor
+from barback.job import Context, Job, job
+from barback.locks import LockKeeper
+from barback.memory import MemoryBroker
+from barback.payload import NoPayload
+from barback.producer import Producer
+from barback.pump import UNWRITABLE, Pump
+from barback.registry import Registry
+
+from .eventually import until
+
+QUEUE = "any"
+NOTHING = NoPayload()
+
+
+class Watched(MemoryBroker):
+    """Remembers what it was asked for, and may fail, answer otherwise, or never say that there is a job."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[list[Outcome], int]] = []
+        self.listening = 0
+        self.failing = 0
+        self.answer: Callable[[Settlement], Settled | None] = lambda _: None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.deaf = False
+
+    async def exchange(self, queue: str, settlements: Sequence[Settlement], fetch: int, lease: Lease) -> Exchange:
+        await self.gate.wait()
+        self.asked.append(([settlement.outcome for settlement in settlements], fetch))
+        if self.failing:
+            self.failing -= 1
+            raise BrokerUnavailable("gone for lunch")
+        refused = {s.job.token: settled for s in settlements if (settled := self.answer(s)) is not None}
+        writable = [s for s in settlements if s.job.token not in refused]
+        exchange = await super().exchange(queue, writable, fetch, lease)
+        written = iter(exchange.settled)
+        return replace(exchange, settled=[refused.get(s.job.token) or next(written) for s in settlements])
+
+    async def wait_for_jobs(self, queue: str, until: float | None) -> None:
+        self.listening += 1
+        try:
+            if self.deaf:
+                await asyncio.Event().wait()
+            await super().wait_for_jobs(queue, until)
+        finally:
+            self.listening -= 1
+
+
+class Handlers:
+    """A job that ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.running: dict[str, asyncio.Event] = {}
+
+        @job("any", queue=QUEUE)
+        async def any_job(payload: NoPayload, ctx: Context[None]) -> None:
+            self.running[ctx.job_id] = asyncio.Event()
+            await self.running[ctx.job_id].wait()
+
+        self.job: Job[NoPayload, None, Any] = any_job
+
+    def end(self, *ids: str) -> None:
+        for job_id in ids or list(self.running):
+            self.running.pop(job_id).set()
+
+
+@pytest.fixture
+def watched() -> Watched:
+    return Watched()
+
+
+@pytest.fixture
+def handlers() -> Handlers:
+    return Handlers()
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "RETRY_S", (0.01, 0.02))
+
+
+def make_context(fetched: FetchedJob, attempt: Attempt) -> Context[Any]:
+    def none(*_: object, **__: object) -> Any:
+        raise AssertionError
+
+    return Context(None, fetched.id, fetched.name, fetched.queue, 1, 1, 1, attempt.cancelled, none, none, none, none)
+
+
+@asynccontextmanager
+async def pumping(
+    broker: Broker, of: Job[Any, Any, Any], concurrency: int, executor: Executor | None = None
+) -> AsyncGenerator[Pump]:
+    """A pump beside the body; drained at its end, what runs then being handed back."""
+    with ThreadPoolExecutor(1) as threads:
+        executor = executor or Executor(Registry([of]), make_context, threads)
+        locks = LockKeeper(broker, 30.0, lambda _: None)
+        pump = Pump(broker, of.queue, concurrency, Lease("tester", 30.0), executor, locks)
+        running = asyncio.create_task(pump.run())
+        yield pump
+        pump.drain()
+        pump.take_back()
+        async with asyncio.timeout(5):
+            await running
+
+
+async def add(broker: Broker, handlers: Handlers, count: int) -> None:
+    await Producer(broker).many(handlers.job, [NOTHING] * count)
+
+
+# ── batches ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_lone_outcome_is_written_at_once_and_fetches_the_next_job_with_it(
+    watched: Watched, handlers: Handlers
+) -> None:
+    await add(watched, handlers, 2)
+    async with pumping(watched, handlers.job, 1):
+        await until(lambda: handlers.running)
+        handlers.end()
+        await until(lambda: handlers.running)
+        assert watched.asked == [([], 1), ([Completed()], 1)]
+
+
+async def test_outcomes_gather_while_an_exchange_is_on_its_way(watched: Watched, handlers: Handlers) -> None:
+    await add(watched, handlers, 7)
+    async with pumping(watched, handlers.job, 4):
+        await until(lambda: len(handlers.running) == 4)
+        watched.asked.clear()
+        watched.gate.clear()
+        handlers.end("1")
+        await asyncio.sleep(0.01)  # its exchange stands at the gate
+        handlers.end("2", "3", "4")
+        await asyncio.sleep(0.01)
+        watched.gate.set()
+        await until(lambda: len(handlers.running) == 3)
+        assert watched.asked[:2] == [([Completed()], 1), ([Completed()] * 3, 3)]
+
+
+async def test_what_waits_is_fetched_up_to_the_free_slots(watched: Watched, handlers: Handlers) -> None:
+    await add(watched, handlers, 9)
+    async with pumping(watched, handlers.job, 4):
+        await until(lambda: len(handlers.running) == 4)
+        assert watched.asked == [([], 4)]
+
+
+# ── when the broker fails ───────────────────────────────────────────────────────────────────────────────
+
+
+async def test_outcomes_are_kept_in_order_while_the_broker_fails(watched: Watched, handlers: Handlers) -> None:
+    """P2."""
+    await add(watched, handlers, 2)
+    async with pumping(watched, handlers.job, 2) as pump:
+        await until(lambda: len(handlers.running) == 2)
+        watched.failing = 3
+        watched.asked.clear()
+        handlers.end("1")
+        await until(lambda: watched.failing == 2)
+        assert not pump.idle
+        handlers.end("2")
+        await until(lambda: pump.idle and pump.counts["completed"] == 2)
+    assert [outcomes for outcomes, _ in watched.asked if outcomes][-1] == [Completed(), Completed()]
+    assert (await watched.counts(QUEUE))["completed"] == 2
+
+
+async def test_an_outcome_that_breaks_the_broker_becomes_a_plain_failure(watched: Watched, handlers: Handlers) -> None:
+    """B10."""
+    await add(watched, handlers, 1)
+    watched.answer = lambda settlement: None if settlement.outcome == UNWRITABLE else Settled.BROKEN
+    async with pumping(watched, handlers.job, 1) as pump:
+        await until(lambda: handlers.running)
+        handlers.end()
+        await until(lambda: pump.counts["failed"])
+    record = await watched.get(QUEUE, "1")
+    assert record is not None
+    assert record.failed_reason == UNWRITABLE.reason
+
+
+async def test_what_can_not_even_be_failed_is_given_up_and_counted(watched: Watched, handlers: Handlers) -> None:
+    """B10: it stalls then, and its crashes are counted."""
+    await add(watched, handlers, 1)
+    watched.answer = lambda _: Settled.BROKEN
+    async with pumping(watched, handlers.job, 1) as pump:
+        await until(lambda: handlers.running)
+        handlers.end()
+        await until(lambda: pump.counts["refused"])
+        assert pump.idle
+    assert [outcomes for outcomes, _ in watched.asked if outcomes] == [[Completed()], [UNWRITABLE]]
+
+
+async def test_a_parent_that_cannot_complete_for_its_children_is_failed(watched: Watched, handlers: Handlers) -> None:
+    await add(watched, handlers, 1)
+    watched.answer = lambda settlement: Settled.CHILDREN if isinstance(settlement.outcome, Completed) else None
+    async with pumping(watched, handlers.job, 1) as pump:
+        await until(lambda: handlers.running)
+        handlers.end()
+        await until(lambda: pump.counts["failed"])
+    assert (await watched.counts(QUEUE))["failed"] == 1
+
+
+@pytest.mark.parametrize("settled", [Settled.LOCK_LOST, Settled.GONE])
+async def test_a_refused_outcome_is_counted_and_not_tried_again(
+    watched: Watched, handlers: Handlers, settled: Settled
+) -> None:
+    """P10."""
+    await add(watched, handlers, 1)
+    watched.answer = lambda _: settled
+    async with pumping(watched, handlers.job, 1) as pump:
+        await until(lambda: handlers.running)
+        handlers.end()
+        await until(lambda: pump.counts["refused"])
+    assert [outcomes for outcomes, _ in watched.asked if outcomes] == [[Completed()]]
+
+
+class BrokenExecutor(Executor):
+    async def execute(self, fetched: FetchedJob, attempt: Attempt) -> Outcome:
+        raise ZeroDivisionError("even so")
+
+
+async def test_an_executor_that_raises_although_it_never_does_fails_the_job(
+    watched: Watched, handlers: Handlers
+) -> None:
+    """P12, B10: nothing may leave a job running that no handler runs."""
+    await add(watched, handlers, 1)
+    with ThreadPoolExecutor(1) as threads:
+        broken = BrokenExecutor(Registry([handlers.job]), make_context, threads)
+        async with pumping(watched, handlers.job, 1, broken) as pump:
+            await until(lambda: pump.counts["failed"])
+    record = await watched.get(QUEUE, "1")
+    assert record is not None
+    assert record.failed_reason == "The worker failed on it: ZeroDivisionError: even so"
+
+
+# ── taking back ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_job_that_is_taken_back_before_it_began_is_handed_back(
+    watched: Watched, handlers: Handlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P9: a task that is cancelled before its first step never runs, and says nothing."""
+    await add(watched, handlers, 2)
+    start = Pump._start
+
+    def start_and_take_back(self: Pump, fetched: FetchedJob) -> None:
+        start(self, fetched)
+        self.drain()
+        self.take_back()
+
+    monkeypatch.setattr(Pump, "_start", start_and_take_back)
+    async with pumping(watched, handlers.job, 2) as pump:
+        await until(lambda: pump.counts["handed_back"] == 2)
+    assert handlers.running == {}
+    assert (await watched.counts(QUEUE))["waiting"] == 2
+
+
+async def test_what_does_not_end_when_it_is_taken_back_is_abandoned_and_its_late_outcome_ignored(
+    watched: Watched, handlers: Handlers
+) -> None:
+    """B20, P9."""
+    over, cancelled = asyncio.Event(), asyncio.Event()
+
+    @job("any", queue=QUEUE)
+    async def stays(payload: NoPayload, ctx: Context[None]) -> None:
+        while not over.is_set():
+            try:
+                await over.wait()
+            except asyncio.CancelledError:
+                cancelled.set()
+
+    await Producer(watched)(stays, NOTHING)
+    async with pumping(watched, stays, 1) as pump:
+        await until(lambda: (asked := watched.asked) and not pump.idle and asked)
+        await asyncio.sleep(0)
+        pump.drain()
+        pump.take_back()
+        await cancelled.wait()
+        pump.abandon()
+        await until(lambda: pump.counts["handed_back"] == 1)
+        over.set()
+    assert pump.counts == {"handed_back": 1}
+    assert [outcomes for outcomes, _ in watched.asked if outcomes] == [[HandedBack()]]
+
+
+async def test_a_lost_lock_of_a_job_that_is_over_touches_nobody(watched: Watched, handlers: Handlers) -> None:
+    """P10: the token may be another job's by now."""
+    await add(watched, handlers, 1)
+    async with pumping(watched, handlers.job, 1) as pump:
+        await until(lambda: handlers.running)
+        pump.lost(FetchedJob(QUEUE, "1", "an old token", "any", "{}", handlers.job.options))
+        handlers.end()
+        await until(lambda: pump.counts["completed"])
+
+
+# ── listening ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_an_idle_pump_listens_and_asks_nobody(watched: Watched, handlers: Handlers) -> None:
+    async with pumping(watched, handlers.job, 1):
+        await until(lambda: watched.listening)
+        await asyncio.sleep(0.05)
+        assert watched.asked == [([], 1)]
+    assert watched.listening == 0
+
+
+async def test_a_pump_without_a_free_slot_does_not_listen(watched: Watched, handlers: Handlers) -> None:
+    """B1: it would take the wake-ups that idle workers need, and their jobs would lie for seconds."""
+    watched.deaf = True
+    await add(watched, handlers, 1)
+    async with pumping(watched, handlers.job, 2):
+        await until(lambda: handlers.running and watched.listening)
+        await add(watched, handlers, 2)  # which nobody tells it
+        handlers.end("1")
+        await until(lambda: set(handlers.running) == {"2", "3"})
+        await until(lambda: not watched.listening)
+        handlers.end("2")
+        await until(lambda: watched.listening)
+
+
+async def test_a_draining_pump_does_not_listen(watched: Watched, handlers: Handlers) -> None:
+    watched.deaf = True
+    await add(watched, handlers, 1)
+    async with pumping(watched, handlers.job, 2) as pump:
+        await until(lambda: handlers.running and watched.listening)
+        pump.drain()
+        await until(lambda: not watched.listening)
+        handlers.end()
+
+
+async def test_a_job_reaches_the_idle_one_of_two_workers_at_once(
+    broker: BullMQBroker, valkey_url: str, queue_name: str
+) -> None:
+    """B1: whichever of the two was told of it."""
+    busy, idle = Handlers(), Handlers()
+    here, there = (replace_queue(handlers, queue_name) for handlers in (busy, idle))
+    other = BullMQBroker(valkey_url)
+    await other.open()
+    enqueue = Producer(broker)
+    async with pumping(broker, here, 1):
+        await enqueue(here, NOTHING)
+        await until(lambda: busy.running)
+        async with pumping(other, there, 5):
+            for n in range(1, 5):
+                await enqueue(here, NOTHING)
+                await until(lambda n=n: len(idle.running) == n, within_s=0.5)
+            idle.end()
+        busy.end()
+    await other.close()
+
+
+def replace_queue(handlers: Handlers, queue: str) -> Job[NoPayload, None, Any]:
+    return replace(handlers.job, queue=queue)
