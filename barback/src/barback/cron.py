@@ -6,6 +6,7 @@ a fixed-time job in a gap runs once right after it, in an overlap once; wildcard
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import floor
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -68,7 +69,8 @@ def next_after(pattern: str, tz: str, at: float) -> float:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise DeclarationError(f"zone {tz!r} is not known. Expected an IANA name like 'Europe/Berlin'.") from None
     try:
-        slot = next(CronSim(pattern, datetime.fromtimestamp(at, UTC).astimezone(zone)))
+        # Slots are whole seconds. What is left below one is cut off, since datetime would round it up, past a slot.
+        slot = next(CronSim(pattern, datetime.fromtimestamp(floor(at), UTC).astimezone(zone)))
     except CronSimError as error:
         raise DeclarationError(f"pattern {pattern!r} cannot be used: {error}.") from None
     except StopIteration:

@@ -16,6 +16,7 @@ Unrecoverable, RetryLater are not errors of barback: handlers raise them to say 
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from math import isfinite
 
 
 class BarbackError(Exception):
@@ -85,9 +86,16 @@ class Unrecoverable(Exception):
 
 
 class RetryLater(Exception):
-    """Raised by a handler: run this job again after `after_s` seconds, without using up the attempt."""
+    """Raised by a handler: run this job again after `after_s` seconds, without using up the attempt.
+
+    0 or less means at once.
+
+    :raises ValueError: `after_s` is not finite: that job would never run again.
+    """
 
     def __init__(self, after_s: float, reason: str = "") -> None:
+        if not isfinite(after_s):
+            raise ValueError(f"RetryLater: expected a finite number of seconds, got {after_s!r}.")
         super().__init__(reason or f"asked to run again in {after_s:g} s")
         self.after_s = max(0.0, after_s)
 

@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
     AliasChoices,
@@ -46,11 +46,11 @@ class Settings(EnvSettings):
     )
     concurrency: int = Field(20, ge=1, le=10_000, validation_alias="WORKER_CONCURRENCY")
     """Jobs in flight a queue and worker; `CAFE_PROCESSING_CONCURRENCY` sets it for queue `cafe-processing`."""
-    lock_s: float = Field(10.0, ge=1, validation_alias="BARBACK_LOCK_S")
-    stalled_check_s: float = Field(5.0, gt=0, validation_alias="BARBACK_STALLED_CHECK_S")
+    lock_s: float = Field(10.0, ge=1, allow_inf_nan=False, validation_alias="BARBACK_LOCK_S")
+    stalled_check_s: float = Field(5.0, gt=0, allow_inf_nan=False, validation_alias="BARBACK_STALLED_CHECK_S")
     crash_limit: int = Field(3, ge=0, validation_alias="BARBACK_CRASH_LIMIT")
     """How many crashes a job may survive before it is failed (P8)."""
-    grace_s: float = Field(25.0, ge=0, validation_alias="BARBACK_GRACE_S")
+    grace_s: float = Field(25.0, ge=0, allow_inf_nan=False, validation_alias="BARBACK_GRACE_S")
     """How long a stopping worker lets its jobs run."""
 
     @field_validator("redis_url")
@@ -107,16 +107,27 @@ def concurrency_variable(queue: str) -> str:
 
 
 def mask_url(url: str) -> str:
-    """The address with its password replaced by `***`, and nothing after a '?'."""
-    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url.partition("?")[0])
+    """The address with its password replaced by `***`, and nothing after a '?'.
+
+    People write passwords that hold any character, forget schemes, and put a password where the user belongs: what
+    stands before the last '@' is shown only if it is certain that it is no password.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        scheme, rest = "", url
+    credentials, at, host = rest.rpartition("@")
+    if "?" in credentials:
+        return f"{scheme}{separator}***"
+    user, colon, _ = credentials.partition(":")
+    shown = f"{user}:***@" if scheme and colon else "***@"
+    return f"{scheme}{separator}{shown if at else ''}{host.partition('?')[0]}"
 
 
 def _database_in(url: str) -> int | None:
     parts = urlsplit(url)
-    if parts.scheme == "unix":
-        return None
-    path = parts.path.strip("/")
-    return int(path) if path.isdigit() else None
+    in_query = parse_qs(parts.query).get("db", [""])[0]
+    named = in_query or ("" if parts.scheme == "unix" else parts.path.strip("/"))
+    return int(named) if named.isdecimal() else None
 
 
 def read_variable(name: str) -> str | None:
@@ -137,9 +148,12 @@ def _line(kind: type[EnvSettings], location: tuple[int | str, ...], message: str
     if not location:
         return message + "."
     name = str(location[0])
+    hidden = False
     for field_name, info in kind.model_fields.items():
-        if field_name == name and isinstance(info.validation_alias, str):
-            name = info.validation_alias
-    secret = "url" in name.lower() or "key" in name.lower() or "secret" in name.lower()
-    got = "" if secret or not isinstance(given, str | int) else f", got {given!r}"
+        alias = info.validation_alias
+        if name in (field_name, alias):
+            name = alias if isinstance(alias, str) else name
+            hidden = "Secret" in str(info.annotation)
+    hidden = hidden or any(part in name.lower() for part in ("url", "key", "secret", "token", "password"))
+    got = "" if hidden or not isinstance(given, str | int) else f", got {given!r}"
     return f"{name}: {message[:1].lower() + message[1:]}{got}."

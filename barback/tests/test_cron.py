@@ -1,0 +1,195 @@
+"""When a pattern names a moment."""
+
+from datetime import UTC, datetime
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from barback.cron import Schedule, next_after
+from barback.errors import DeclarationError
+from barback.job import Context, job
+from barback.payload import NoPayload, Payload
+
+MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2060, 1, 1)).map(lambda moment: moment.timestamp())  # noqa: DTZ001 — any will do
+ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"])
+PATTERNS = st.sampled_from(
+    [
+        "* * * * *",
+        "*/15 * * * *",
+        "0 * * * *",
+        "0 3 * * *",
+        "30 2 * * *",
+        "0 9 * * MON-FRI",
+        "0 0 1 * *",
+        "10 5 * * * *",
+    ]
+)
+
+
+def slots(pattern: str, tz: str, start: str, count: int) -> list[str]:
+    """The slots after `start`, as local times with their offset."""
+    at = datetime.fromisoformat(start).timestamp()
+    found: list[str] = []
+    for _ in range(count):
+        at = next_after(pattern, tz, at)
+        found.append(datetime.fromtimestamp(at, ZoneInfo(tz)).isoformat())
+    return found
+
+
+@given(PATTERNS, ZONES, MOMENTS)
+def test_the_next_slot_is_later_and_whole_seconds(pattern: str, tz: str, at: float) -> None:
+    """P13."""
+    slot = next_after(pattern, tz, at)
+    assert slot > at
+    assert slot == int(slot)
+
+
+@given(PATTERNS, ZONES, MOMENTS, st.floats(0, 1, exclude_max=True))
+def test_there_is_no_slot_between_a_moment_and_its_next_slot(pattern: str, tz: str, at: float, share: float) -> None:
+    """P13: whoever asks in between gets the same one."""
+    slot = next_after(pattern, tz, at)
+    assert next_after(pattern, tz, at + (slot - at) * share * 0.999) == slot
+    assert next_after(pattern, tz, slot) > slot
+
+
+@given(st.integers(0, 59), st.integers(0, 23), MOMENTS)
+def test_a_daily_slot_is_at_its_time_of_day_and_a_day_apart(minute: int, hour: int, at: float) -> None:
+    first = next_after(f"{minute} {hour} * * *", "UTC", at)
+    local = datetime.fromtimestamp(first, UTC)
+    assert (local.hour, local.minute, local.second) == (hour, minute, 0)
+    assert next_after(f"{minute} {hour} * * *", "UTC", first) - first == 24 * 3600
+
+
+@given(st.sampled_from(["30 2 * * *", "0 3 * * *", "0 0 * * *"]), st.integers(0, 364))
+def test_every_day_in_berlin_has_one_slot_also_when_clocks_change(pattern: str, day: int) -> None:
+    """P13."""
+    zone = ZoneInfo("Europe/Berlin")
+    at = datetime(2026, 1, 1, tzinfo=zone).timestamp() - 1 + day * 24 * 3600
+    days = [datetime.fromtimestamp(slot, zone).date() for slot in _take(pattern, at, 4)]
+    assert [(b - a).days for a, b in pairwise(days)] == [1, 1, 1]
+
+
+def _take(pattern: str, at: float, count: int) -> list[float]:
+    found: list[float] = []
+    for _ in range(count):
+        at = next_after(pattern, "Europe/Berlin", at)
+        found.append(at)
+    return found
+
+
+def test_a_moment_that_is_a_slot_is_not_its_own_next_one() -> None:
+    assert next_after("* * * * *", "UTC", 60.0) == 120.0
+    assert next_after("* * * * *", "UTC", 59.999) == 60.0
+    assert next_after("* * * * *", "UTC", 60.001) == 120.0
+
+
+def test_a_pattern_of_six_fields_begins_with_seconds() -> None:
+    assert next_after("*/20 * * * * *", "UTC", 0.0) == 20.0
+    assert next_after("5 * * * * *", "UTC", 6.0) == 65.0
+
+
+def test_a_slot_that_the_clocks_skip_runs_once_right_after() -> None:
+    """In Berlin 02:00 to 03:00 does not exist on 29 March 2026."""
+    assert slots("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00+01:00", 3) == [
+        "2026-03-29T03:00:00+02:00",
+        "2026-03-30T02:30:00+02:00",
+        "2026-03-31T02:30:00+02:00",
+    ]
+
+
+def test_a_slot_that_the_clocks_repeat_runs_once() -> None:
+    """In Berlin 02:00 to 03:00 comes twice on 25 October 2026."""
+    assert slots("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00+02:00", 2) == [
+        "2026-10-25T02:30:00+02:00",
+        "2026-10-26T02:30:00+01:00",
+    ]
+
+
+def test_the_morning_after_the_clocks_went_forward_is_at_its_hour() -> None:
+    """B16: it fired at 08:00 and at 09:00."""
+    assert slots("0 9 * * MON-FRI", "Europe/Berlin", "2026-03-27T12:00:00+01:00", 2) == [
+        "2026-03-30T09:00:00+02:00",
+        "2026-03-31T09:00:00+02:00",
+    ]
+
+
+def test_every_real_hour_has_its_slot_when_clocks_go_back() -> None:
+    """B16: the repeated hour was left out."""
+    assert slots("0 * * * *", "Europe/Berlin", "2026-10-25T00:30:00+02:00", 4) == [
+        "2026-10-25T01:00:00+02:00",
+        "2026-10-25T02:00:00+02:00",
+        "2026-10-25T02:00:00+01:00",
+        "2026-10-25T03:00:00+01:00",
+    ]
+
+
+def test_every_real_hour_has_its_slot_when_clocks_go_forward() -> None:
+    assert slots("0 * * * *", "Europe/Berlin", "2026-03-29T00:30:00+01:00", 3) == [
+        "2026-03-29T01:00:00+01:00",
+        "2026-03-29T03:00:00+02:00",
+        "2026-03-29T04:00:00+02:00",
+    ]
+
+
+@pytest.mark.parametrize("pattern", ["", "* * *", "61 * * * *", "@daily", "0 0 30 2 *", "a b c d e"])
+def test_what_is_no_pattern_is_refused(pattern: str) -> None:
+    with pytest.raises(DeclarationError, match="cannot be used: ") as refusal:
+        next_after(pattern, "UTC", 0.0)
+    assert str(refusal.value).startswith(f"pattern {pattern!r}")
+
+
+@pytest.mark.parametrize("tz", ["", "Mars/Olympus", "../etc/passwd", "Europe/Berlin ", "a\0b"])
+def test_what_is_no_zone_is_refused(tz: str) -> None:
+    with pytest.raises(DeclarationError) as refusal:
+        next_after("* * * * *", tz, 0.0)
+    assert str(refusal.value) == f"zone {tz!r} is not known. Expected an IANA name like 'Europe/Berlin'."
+
+
+# ── schedules ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class City(Payload, frozen=True):
+    slug: str
+
+
+@job("of-a-city", queue="q")
+async def of_a_city(payload: City, ctx: Context[None]) -> None: ...
+
+
+@job("of-all", queue="q")
+async def of_all(payload: NoPayload, ctx: Context[None]) -> None: ...
+
+
+def test_a_schedule_gives_its_jobs_the_payload_it_was_given_or_an_empty_one() -> None:
+    assert Schedule("daily", of_a_city, "0 3 * * *", payload=City(slug="berlin")).data == City(slug="berlin")
+    assert Schedule("daily", of_all, "0 3 * * *").data == NoPayload()
+    assert Schedule("daily", of_all, "0 3 * * *").tz == "UTC"
+
+
+@pytest.mark.parametrize("schedule_id", ["", "a:b"])
+def test_a_schedule_id_that_cannot_be_a_part_of_a_key_is_refused(schedule_id: str) -> None:
+    with pytest.raises(DeclarationError) as refusal:
+        Schedule(schedule_id, of_all, "0 3 * * *")
+    assert str(refusal.value) == f"Schedule id {schedule_id!r} cannot be used: expected a text without ':'."
+
+
+def test_a_schedule_names_itself_when_its_pattern_or_its_zone_is_wrong() -> None:
+    with pytest.raises(DeclarationError, match="Schedule 'daily': pattern 'often' cannot be used: "):
+        Schedule("daily", of_all, "often")
+    with pytest.raises(DeclarationError, match="Schedule 'daily': zone 'Berlin' is not known"):
+        Schedule("daily", of_all, "0 3 * * *", "Berlin")
+
+
+def test_a_schedule_of_a_job_that_needs_a_payload_must_have_one() -> None:
+    with pytest.raises(DeclarationError) as refusal:
+        Schedule("daily", of_a_city, "0 3 * * *")
+    assert str(refusal.value) == "Schedule 'daily': job 'of-a-city' needs a payload: payload=City(…)."
+
+
+def test_a_schedule_refuses_the_payload_of_another_job() -> None:
+    with pytest.raises(DeclarationError) as refusal:
+        Schedule("daily", of_a_city, "0 3 * * *", payload=NoPayload())
+    assert str(refusal.value) == "Schedule 'daily': job 'of-a-city' takes City, got NoPayload."

@@ -1,0 +1,147 @@
+"""Declaring a job."""
+
+from typing import Any
+
+import pytest
+
+from barback.errors import DeclarationError, InvalidOptions
+from barback.job import Context, Job, job
+from barback.options import JobOptions, Retention
+from barback.payload import NoPayload, Payload
+from barback.retry import Exponential
+from barback.testing import make_context
+
+
+class Greet(Payload, frozen=True):
+    first_name: str
+
+
+@job(
+    "greet",
+    queue="greetings",
+    priority=2,
+    delay_s=1,
+    attempts=3,
+    backoff=Exponential(first_s=2),
+    timeout_s=60,
+    lifo=True,
+    keep_completed=Retention(count=1),
+    keep_failed=Retention(count=2),
+    on_failure="ignore",
+)
+async def greet(payload: Greet, ctx: Context[str]) -> str:
+    return f"{ctx.services}, {payload.first_name}"
+
+
+@job("greet-plainly", queue="greetings")
+def greet_plainly(payload: Greet, ctx: Context[str]) -> str:
+    return payload.first_name
+
+
+def test_a_declaration_holds_all_that_was_said() -> None:
+    assert (greet.name, greet.queue, greet.payload_type, greet.timeout_s) == ("greet", "greetings", Greet, 60)
+    assert greet.options == JobOptions(
+        priority=2,
+        delay_s=1,
+        attempts=3,
+        backoff=Exponential(first_s=2),
+        lifo=True,
+        keep_completed=Retention(count=1),
+        keep_failed=Retention(count=2),
+        on_failure="ignore",
+    )
+    assert repr(greet) == "<Job greet of greetings>"
+
+
+def test_what_was_not_said_is_as_the_options_have_it() -> None:
+    assert (greet_plainly.options, greet_plainly.timeout_s) == (JobOptions(), None)
+
+
+def test_a_job_knows_whether_its_handler_is_async() -> None:
+    assert (greet.is_async, greet_plainly.is_async) == (True, False)
+
+
+async def test_a_job_is_callable_as_its_handler_is() -> None:
+    ctx = make_context("Hello")
+    assert await greet(Greet(first_name="Ada"), ctx) == "Hello, Ada"
+    assert greet_plainly(Greet(first_name="Ada"), ctx) == "Ada"
+
+
+@pytest.mark.parametrize("name", ["", "a:b", " a", "a ", "a\tb", "a\nb"])
+def test_a_name_that_cannot_be_a_part_of_a_key_is_refused(name: str) -> None:
+    rule = "cannot be used: expected a text without ':', control characters, or spaces at its ends."
+    with pytest.raises(DeclarationError) as refusal:
+        job(name, queue="q")
+    assert str(refusal.value) == f"Job name {name!r} {rule}"
+    with pytest.raises(DeclarationError) as refusal:
+        job("j", queue=name)
+    assert str(refusal.value) == f"Queue name {name!r} {rule}"
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan")])
+def test_a_timeout_must_leave_some_time(timeout_s: float) -> None:
+    with pytest.raises(DeclarationError, match="Job 'greet': timeout_s must be more than 0, got"):
+        job("greet", queue="q", timeout_s=timeout_s)
+
+
+def test_options_out_of_range_are_refused_where_the_job_is_declared() -> None:
+    with pytest.raises(InvalidOptions, match="attempts: expected 1 or more, got 0"):
+        job("greet", queue="q", attempts=0)
+
+
+def declare(handler: Any) -> Job[Any, Any, Any]:
+    return job("greet", queue="q")(handler)
+
+
+def test_a_handler_takes_a_payload_and_a_context() -> None:
+    async def one(payload: Greet) -> None: ...
+
+    async def three(payload: Greet, ctx: Context[None], more: int) -> None: ...
+
+    with pytest.raises(DeclarationError, match=r"Job 'greet': its handler must take \(payload, ctx\), not 1 param"):
+        declare(one)
+    with pytest.raises(DeclarationError, match=r"Job 'greet': its handler must take \(payload, ctx\), not 3 param"):
+        declare(three)
+
+
+def test_a_payload_must_be_a_payload() -> None:
+    async def of_a_dict(payload: dict[str, Any], ctx: Context[None]) -> None: ...
+
+    async def of_nothing(payload, ctx) -> None: ...  # type: ignore[no-untyped-def] # pyright: ignore
+
+    message = r"Job 'greet': 'payload' must be annotated with a subclass of barback.Payload, got"
+    with pytest.raises(DeclarationError, match=message + r" dict\[str, typing.Any\]\."):
+        declare(of_a_dict)
+    with pytest.raises(DeclarationError, match=message + r" None\."):
+        declare(of_nothing)
+
+
+def test_a_type_that_is_not_defined_is_named() -> None:
+    async def handler(payload: "Nowhere", ctx: Context[None]) -> None: ...  # type: ignore # noqa: F821
+
+    with pytest.raises(DeclarationError, match="a type in its handler's signature is not defined: name 'Nowhere'"):
+        declare(handler)
+
+
+# ── payloads ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_payload_is_snake_case_here_and_camel_case_on_the_wire() -> None:
+    assert Greet(first_name="Ada").model_dump_json() == '{"firstName":"Ada"}'
+    assert Greet.model_validate_json('{"firstName": "Ada"}') == Greet(first_name="Ada")
+    assert Greet.model_validate_json('{"first_name": "Ada"}') == Greet(first_name="Ada")
+
+
+def test_a_payload_refuses_fields_it_does_not_know() -> None:
+    with pytest.raises(ValueError, match="Extra inputs are not permitted"):
+        Greet.model_validate_json('{"firstName": "Ada", "lastName": "Lovelace"}')
+
+
+def test_a_payload_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Greet(first_name="Ada").first_name = "Eve"  # type: ignore[misc] # pyright: ignore
+
+
+def test_a_payload_is_not_unique_unless_it_says_so() -> None:
+    assert Greet(first_name="Ada").unique() is None
+    assert NoPayload().model_dump_json() == "{}"

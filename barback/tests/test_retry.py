@@ -1,0 +1,107 @@
+"""When a failed attempt runs again."""
+
+from math import inf, nan
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from barback.errors import InvalidOptions
+from barback.retry import UNDECLARED, Custom, Exponential, Fixed, wait_after
+
+SECONDS = st.floats(0, 1e6)
+ATTEMPTS = st.integers(1, 10_000)
+JITTERS = st.floats(0, 1)
+DRAWS = st.floats(0, 1, exclude_max=True)
+ERROR = RuntimeError("no milk")
+
+
+def test_no_backoff_means_at_once() -> None:
+    assert wait_after(None, 1, ERROR, 0.5) == 0.0
+
+
+@given(SECONDS, ATTEMPTS)
+def test_fixed_waits_the_same_after_every_attempt(delay_s: float, attempt: int) -> None:
+    assert Fixed(delay_s).after(attempt) == delay_s
+
+
+def test_exponential_doubles_from_the_first_wait() -> None:
+    backoff = Exponential(first_s=2)
+    assert [backoff.after(attempt) for attempt in (1, 2, 3, 4)] == [2, 4, 8, 16]
+
+
+@given(SECONDS, st.floats(0.001, 1e9), ATTEMPTS)
+def test_exponential_never_waits_less_than_before_nor_longer_than_its_longest(
+    first_s: float, longest_s: float, attempt: int
+) -> None:
+    backoff = Exponential(first_s, longest_s)
+    assert backoff.after(attempt) <= backoff.after(attempt + 1) <= longest_s
+
+
+def test_exponential_without_a_cap_stays_finite_for_any_attempt() -> None:
+    assert Exponential(first_s=2, longest_s=inf).after(10_000) == 2 * 2**30
+
+
+@given(SECONDS, JITTERS, DRAWS)
+def test_jitter_only_shortens_a_wait_and_by_no_more_than_its_share(delay_s: float, jitter: float, draw: float) -> None:
+    waited = wait_after(Fixed(delay_s, jitter), 1, ERROR, draw)
+    assert waited is not None
+    assert delay_s * (1 - jitter) * (1 - 1e-9) <= waited <= delay_s * (1 + 1e-9)
+
+
+def test_jitter_spreads_over_its_whole_share() -> None:
+    backoff = Exponential(first_s=100, jitter=0.25)
+    assert wait_after(backoff, 1, ERROR, 0.0) == 75
+    assert wait_after(backoff, 1, ERROR, 0.5) == 87.5
+    assert wait_after(backoff, 2, ERROR, 0.0) == 150
+
+
+def test_custom_is_asked_with_the_attempt_and_the_error() -> None:
+    asked: list[tuple[int, BaseException]] = []
+
+    def wait(attempt: int, error: BaseException) -> float:
+        asked.append((attempt, error))
+        return 7.0
+
+    assert wait_after(Custom(wait), 3, ERROR, 0.5) == 7.0
+    assert asked == [(3, ERROR)]
+
+
+def test_custom_may_say_that_there_shall_be_no_next_attempt() -> None:
+    assert wait_after(Custom(lambda attempt, error: None, jitter=0.5), 1, ERROR, 0.5) is None
+
+
+def test_custom_may_have_jitter() -> None:
+    assert wait_after(Custom(lambda attempt, error: 10.0, jitter=0.5), 1, ERROR, 0.0) == 5.0
+
+
+@pytest.mark.parametrize("seconds", [-1.0, inf, nan])
+def test_a_wait_that_no_clock_can_tell_is_refused(seconds: float) -> None:
+    with pytest.raises(InvalidOptions, match="Backoff: expected a finite number of seconds of 0 or more, got"):
+        wait_after(Custom(lambda attempt, error: seconds), 1, ERROR, 0.5)
+
+
+@pytest.mark.parametrize("delay_s", [-0.1, inf, nan])
+def test_a_delay_that_is_no_duration_is_refused(delay_s: float) -> None:
+    for declare in (Fixed, Exponential):
+        with pytest.raises(InvalidOptions, match="Backoff: expected a finite delay of 0 s or more, got"):
+            declare(delay_s)
+
+
+@pytest.mark.parametrize("jitter", [-0.1, 1.1, nan])
+def test_a_jitter_that_is_no_share_is_refused(jitter: float) -> None:
+    for declare in (Fixed, Exponential):
+        with pytest.raises(InvalidOptions, match="Backoff: expected a jitter from 0 to 1, got"):
+            declare(1.0, jitter=jitter)
+    with pytest.raises(InvalidOptions, match="Backoff: expected a jitter from 0 to 1, got"):
+        Custom(lambda attempt, error: 1.0, jitter)
+
+
+@pytest.mark.parametrize("longest_s", [0, -1, nan])
+def test_a_cap_must_leave_something_to_wait(longest_s: float) -> None:
+    with pytest.raises(InvalidOptions, match=r"Exponential\.longest_s: expected more than 0, got"):
+        Exponential(1, longest_s)
+
+
+def test_a_strategy_nobody_declared_doubles_like_the_default() -> None:
+    assert wait_after(UNDECLARED, 3, ERROR, 0.5) == Exponential().after(3)
