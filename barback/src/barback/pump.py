@@ -101,7 +101,8 @@ class Pump:
     def lost(self, job: FetchedJob) -> None:
         """Cancel a job whose lock is lost: another worker may have it."""
         running = self._running.get(job.token)
-        if running is not None:
+        # The job may be settled by now, and its token hold the next one.
+        if running is not None and running.job is job:
             log.warning("lock lost", queue=self.queue, job=job.name, job_id=job.id)
             self._cancel(running)
 
