@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -29,16 +29,18 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.enviro
 @pytest.fixture(scope="session")
 def valkey_url() -> Iterator[str]:
     """The address of a Valkey that lives as long as the session, without a database number."""
-    port = _free_port()
-    folder = Path(tempfile.mkdtemp(prefix="barback-tests-"))
-    server = _start(port, folder)
-    try:
-        _wait_until_ready(server, port, folder)
-        yield f"redis://127.0.0.1:{port}"
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+    with _server(_binary()) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The address of a second kind of server: the machine's own Redis, where it has one."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("no redis-server on PATH: nothing ran on a second version of Redis")
+    with _server(program) as url:
+        yield url
 
 
 @pytest.fixture
@@ -52,12 +54,26 @@ def queue_name(valkey_url: str) -> Iterator[str]:
             client.delete(*keys)
 
 
-def _start(port: int, folder: Path) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def _server(program: str) -> Generator[str]:
+    port = _free_port()
+    folder = Path(tempfile.mkdtemp(prefix="barback-tests-"))
+    server = _start(program, port, folder)
+    try:
+        _wait_until_ready(server, port, folder)
+        yield f"redis://127.0.0.1:{port}"
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(program: str, port: int, folder: Path) -> subprocess.Popen[bytes]:
     keeping = ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction"]
     with (folder / "log").open("wb") as log:
         # A session of its own: Ctrl-C shall stop the tests, not their server first.
         return subprocess.Popen(
-            [_binary(), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), *keeping],
+            [program, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), *keeping],
             stdout=log,
             stderr=log,
             start_new_session=True,

@@ -11,9 +11,13 @@ from barback.memory import MemoryBroker
 from .under_test import QueueUnderTest
 
 
-@pytest.fixture(params=["memory", "bullmq"])
-async def broker(request: pytest.FixtureRequest, valkey_url: str) -> AsyncIterator[Broker]:
-    opened: Broker = MemoryBroker() if request.param == "memory" else BullMQBroker(valkey_url)
+@pytest.fixture(params=["memory", "bullmq", "bullmq on the machine's Redis"])
+async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
+    opened: Broker
+    if request.param == "memory":
+        opened = MemoryBroker()
+    else:
+        opened = BullMQBroker(request.getfixturevalue("valkey_url" if request.param == "bullmq" else "redis_url"))
     await opened.open()
     yield opened
     await opened.close()
