@@ -23,6 +23,7 @@ from barback.executor import Executor
 from barback.locks import LockKeeper
 from barback.producer import Producer
 from barback.pump import Count, Pump
+from barback.recovery import Recovery
 from barback.scheduler import Scheduler
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
@@ -116,7 +117,7 @@ class Worker:
         """Run the pumps, and beside them what keeps the queues going; if any of it breaks, all of it ends."""
         async with asyncio.TaskGroup() as group:
             working = [group.create_task(pump.run()) for pump in pumps]
-            beside = [group.create_task(self._recover(queue)) for queue in self._queues]
+            beside = [group.create_task(self._recovery(queue).run()) for queue in self._queues]
             beside.append(group.create_task(scheduler.run()))
             beside.append(group.create_task(self._wait_for_stop(pumps, working)))
             if until_drained:
@@ -169,18 +170,8 @@ class Worker:
             for count, due in zip(counts, scheduled, strict=True)
         )
 
-    async def _recover(self, queue: str) -> None:
-        """Look for stalled jobs, at once and then again and again."""
-        every_s = self._options.stalled_check_s
-        while True:
-            try:
-                recovered = await self._broker.recover_stalled(queue, every_s, self._options.crash_limit)
-            except BarbackError as error:
-                log.warning("stalled jobs not checked", queue=queue, error=str(error))
-            else:
-                if recovered:
-                    log.warning("stalled jobs recovered", queue=queue, jobs=len(recovered), first=recovered[0])
-            await asyncio.sleep(every_s)
+    def _recovery(self, queue: str) -> Recovery:
+        return Recovery(self._broker, queue, self._options.stalled_check_s, self._options.crash_limit)
 
     def _make_pumps(self, services: Any, locks: LockKeeper, threads: ThreadPoolExecutor) -> list[Pump]:
         contexts = ContextMaker(self._broker, Producer(self._broker), services)

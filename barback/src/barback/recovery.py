@@ -1,0 +1,42 @@
+"""Brings back jobs that nobody works any more: stalled ones, and those that a pause by Node 5 has orphaned."""
+
+import asyncio
+
+import structlog
+
+from barback.broker import Broker
+from barback.errors import BarbackError
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.recovery")
+
+
+class Recovery:
+    """Looks after one queue, at once and then every `every_s` seconds."""
+
+    def __init__(self, broker: Broker, queue: str, every_s: float, crash_limit: int) -> None:
+        self._broker = broker
+        self._queue = queue
+        self._every_s = every_s
+        self._crash_limit = crash_limit
+        self._was_paused = False
+
+    async def run(self) -> None:
+        """Look again and again, for ever."""
+        while True:
+            try:
+                await self.look()
+            except BarbackError as error:
+                log.warning("stalled jobs not checked", queue=self._queue, error=str(error))
+            await asyncio.sleep(self._every_s)
+
+    async def look(self) -> None:
+        """Recover stalled jobs; after a pause that has ended, look for jobs in no list (P6)."""
+        recovered = await self._broker.recover_stalled(self._queue, self._every_s, self._crash_limit)
+        if recovered:
+            log.warning("stalled jobs recovered", queue=self._queue, jobs=len(recovered), first=recovered[0])
+        paused = await self._broker.is_paused(self._queue)
+        if self._was_paused and not paused:
+            restored = await self._broker.repair(self._queue)
+            if restored:
+                log.warning("orphaned jobs restored", queue=self._queue, jobs=len(restored), first=restored[0])
+        self._was_paused = paused
