@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(shell command -v $(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-full check format bench clean
+.PHONY: help setup run demo test test-full check format bench picture clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -54,6 +54,9 @@ $(UV):
 $(NODE_READY): $(NODE_TESTS)/package.json $(NODE_TESTS)/package-lock.json
 	npm ci --prefix $(NODE_TESTS) --no-audit --no-fund --loglevel=error
 	@touch $@
+
+picture: setup ## Draw docs/demo.svg anew
+	@$(UV) run --no-sync python docs/make_demo_svg.py
 
 clean: ## Remove what was made, the development data too
 	rm -rf .venv .tools .barback $(NODE_TESTS)/node_modules .pytest_cache .ruff_cache .hypothesis
