@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from barback.bullmq import BullMQBroker
 from barback.embedded import EmbeddedPostgres, EmbeddedValkey
 from cafes.migrate import migrate
 from cafes.store.postgres import PostgresStore
@@ -32,6 +33,20 @@ def valkey() -> Iterator[str]:
     """The address of a Valkey of our own."""
     with EmbeddedValkey() as server:
         yield server.url
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Of the keys of this test: its queues are no other test's."""
+    return f"test-{next(_numbers)}"
+
+
+@pytest.fixture
+async def broker(valkey: str, prefix: str) -> AsyncGenerator[BullMQBroker]:
+    opened_broker = BullMQBroker(valkey, prefix=prefix)
+    await opened_broker.open()
+    yield opened_broker
+    await opened_broker.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The service: its jobs, when they run by themselves, and what they are given."""
 
-from barback.app import App, Development
-from barback.cron import Schedule
+from barback import App, Development, Schedule
 from cafes import jobs
 from cafes.development import prepare
 from cafes.jobs.update_cafe_stats import update_cafe_stats

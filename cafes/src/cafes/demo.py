@@ -15,10 +15,10 @@ import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from barback import Producer
 from barback.broker import Broker
 from barback.bullmq import BullMQBroker
 from barback.embedded import EmbeddedPostgres, EmbeddedValkey
-from barback.producer import Producer
 from barback.worker import Worker, WorkerOptions, WorkerReport
 from cafes import sample
 from cafes.app import app

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from barback.connect import connect
+from barback import connect
 from barback.settings import load_settings
 from cafes import sample
 from cafes.importing.showing import import_shown, opened

@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from barback.settings import load_settings
 from cafes.settings import StoreSettings
 from cafes.store import Store
 from cafes.store.postgres import PostgresStore
+from cafes.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,8 @@ class Services:
     """Opened once a worker, shared by all its jobs."""
 
     store: Store
+    turns: Turns = field(default_factory=Turns)
+    """Of groups: cafes of one name in one city."""
 
 
 def open_services() -> AbstractAsyncContextManager[Services]:

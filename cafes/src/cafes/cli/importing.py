@@ -21,7 +21,7 @@ def import_(files: tuple[Path, ...]) -> None:
 async def _import(paths: Sequence[Path]) -> None:
     from rich.console import Console
 
-    from barback.connect import connect
+    from barback import connect
     from cafes.importing.showing import import_shown, opened, show_report
     from cafes.services import open_services
 

@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from barback import Producer
 from barback.cli.printing import printable
-from barback.producer import Producer
 from cafes.importing.importer import ImportReport, import_files
 from cafes.importing.reader import CafeFile
 from cafes.jobs.process_cafe import ProcessCafe, process_cafe
@@ -59,8 +59,9 @@ def show_report(report: ImportReport, files: Sequence[CafeFile], console: Consol
     """Print what was taken, and every row that was not, with its line and the reason."""
     for file in files:
         if file.ignored_columns:
-            names = ", ".join(file.ignored_columns)
-            console.print(f"{printable(file.name)}: columns that are not read: {printable(names)}", markup=False)
+            ignored = printable(", ".join(file.ignored_columns))
+            # One line, however wide the terminal: it may be read by a program.
+            console.print(f"{printable(file.name)}: columns that are not read: {ignored}", markup=False, soft_wrap=True)
     if report.refused:
         table = Table("File", "Line", "Refused because", title=f"{len(report.refused)} of {report.rows} rows refused")
         for refused in report.refused:

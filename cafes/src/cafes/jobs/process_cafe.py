@@ -11,10 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
-from barback.errors import RetryLater, Unrecoverable
-from barback.job import Context, job
-from barback.payload import Payload
-from barback.retry import Exponential
+from barback import Context, Exponential, Payload, RetryLater, Unrecoverable, job
 from cafes.errors import StoreUnavailable
 from cafes.jobs.result import Result
 from cafes.jobs.update_cafe_stats import UpdateCafeStats, update_cafe_stats
@@ -58,7 +55,7 @@ class CafeProcessed(Result, frozen=True):
 )
 async def process_cafe(payload: ProcessCafe, ctx: Context[Services]) -> CafeProcessed:
     try:
-        result, cities = await _process(payload.cafe_id, ctx.services.store)
+        result, cities = await _process(payload.cafe_id, ctx.services)
     except StoreUnavailable as error:
         raise RetryLater(OUTAGE_RETRY_S, str(error)) from error
 
@@ -69,32 +66,37 @@ async def process_cafe(payload: ProcessCafe, ctx: Context[Services]) -> CafeProc
     return result
 
 
-async def _process(cafe_id: UUID, store: Store) -> tuple[CafeProcessed, Sequence[str]]:
+async def _process(cafe_id: UUID, services: Services) -> tuple[CafeProcessed, Sequence[str]]:
     """The result, and the slugs of the cities whose numbers changed."""
-    neighbourhood = NOBODY
-    cafe = await _load(cafe_id, store)
-    cleaned = clean(cafe.raw)
-    # Ends: whoever overtakes has recorded a cafe, of which there are finitely many. The attempt's deadline bounds it.
     while True:
-        verdicts = _decide(cafe, cleaned, neighbourhood.neighbours)
-        match await store.record(cafe, cleaned, verdicts, neighbourhood.seen):
+        cafe = await services.store.load(cafe_id)
+        if cafe is None:
+            raise _missing(cafe_id)
+        cleaned = clean(cafe.raw)
+        # A chain's cafes come one after the other: each would overtake all that run beside it.
+        async with services.turns.of((cleaned.city_slug, cleaned.name_key)):
+            verdicts, answer = await _decide_and_record(cafe, cleaned, services.store)
+        match answer:
             case Recorded() as recorded:
                 mine = next(verdict for verdict in verdicts if verdict.id == cafe_id)
                 return _result(mine, cleaned, recorded), recorded.cities
-            case Overtaken(neighbourhood):
-                pass
-            case Stale():
-                cafe = await _load(cafe_id, store)
-                cleaned = clean(cafe.raw)
             case Gone():
                 raise _missing(cafe_id)
+            case Stale():
+                pass  # what was cleaned is not what is stored any more: from the beginning
 
 
-async def _load(cafe_id: UUID, store: Store) -> StoredCafe:
-    cafe = await store.load(cafe_id)
-    if cafe is None:
-        raise _missing(cafe_id)
-    return cafe
+async def _decide_and_record(
+    cafe: StoredCafe, cleaned: CleanedCafe, store: Store
+) -> tuple[list[Verdict], Recorded | Stale | Gone]:
+    """Until nobody overtakes, which ends: whoever does has recorded a cafe. The attempt's timeout bounds it."""
+    neighbourhood = NOBODY
+    while True:
+        verdicts = _decide(cafe, cleaned, neighbourhood.neighbours)
+        answer = await store.record(cafe, cleaned, verdicts, neighbourhood.seen)
+        if not isinstance(answer, Overtaken):
+            return verdicts, answer
+        neighbourhood = answer.neighbourhood
 
 
 def _missing(cafe_id: UUID) -> Unrecoverable:

@@ -2,10 +2,7 @@
 
 from typing import Literal
 
-from barback.errors import RetryLater, Unrecoverable
-from barback.job import Context, job
-from barback.payload import Payload
-from barback.retry import Exponential
+from barback import Context, Exponential, Payload, RetryLater, Unrecoverable, job
 from cafes.errors import StoreUnavailable
 from cafes.jobs.result import Result
 from cafes.rules import slugify

@@ -1,0 +1,39 @@
+"""What the service consists of."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from barback.cron import next_after
+from barback.errors import SettingsError
+from cafes.app import app
+from cafes.jobs.update_cafe_stats import UpdateCafeStats
+
+
+def test_the_jobs_are_found_by_themselves() -> None:
+    assert {job.name: job.queue for job in app.registry.jobs} == {
+        "process-cafe": "cafe-processing",
+        "update-cafe-stats": "cron-jobs",
+    }
+
+
+def test_statistics_are_counted_every_night_at_three_in_berlin() -> None:
+    (schedule,) = app.schedules
+    assert (schedule.id, schedule.pattern, schedule.tz) == ("update-cafe-stats-daily", "0 3 * * *", "Europe/Berlin")
+    assert schedule.data == UpdateCafeStats(city_slug=None)
+    berlin = ZoneInfo("Europe/Berlin")
+    noon = datetime(2026, 7, 1, 12, tzinfo=berlin).timestamp()
+    assert datetime.fromtimestamp(next_after(schedule.pattern, schedule.tz, noon), berlin).hour == 3
+
+
+def test_development_brings_a_database_unless_one_is_set() -> None:
+    assert app.development.postgres_url == "DATABASE_URL"
+    assert app.development.instead == ("NEXT_PUBLIC_SUPABASE_URL",)
+    assert app.development.prepare is not None
+
+
+def test_services_without_a_database_are_a_settings_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    with pytest.raises(SettingsError):
+        app.services()

@@ -1,0 +1,97 @@
+"""The schema: applied once, in order, and never over a state that is not understood."""
+
+import threading
+
+import psycopg
+import pytest
+
+from cafes.errors import MigrationRefused, StoreError, StoreUnavailable
+from cafes.migrate import Migration, migrate, migrations
+
+from .rows import read, run
+
+FIRST = Migration("20260101000000", "first", "create table one (id int)")
+SECOND = Migration("20260102000000", "second", "create table two (id int)")
+
+
+def tables(url: str) -> set[str]:
+    return {row["tablename"] for row in read(url, "select tablename from pg_tables where schemaname = 'public'")}
+
+
+def test_an_empty_database_is_migrated_and_the_second_time_nothing_happens(empty_database: str) -> None:
+    assert migrate(empty_database) == [f"{each.version}_{each.name}" for each in migrations()]
+    assert tables(empty_database) == {"cities", "cafes"}
+    assert migrate(empty_database) == []
+
+
+def test_file_names_are_what_the_supabase_cli_reads() -> None:
+    assert migrations()
+    for migration in migrations():
+        assert len(migration.version) == 14
+        assert migration.version.isdigit()
+        assert migration.name
+
+
+def test_only_what_is_missing_is_applied(empty_database: str) -> None:
+    migrate(empty_database, [FIRST])
+    assert migrate(empty_database, [FIRST, SECOND]) == ["20260102000000_second"]
+
+
+def test_many_at_once_apply_each_migration_once(empty_database: str) -> None:
+    applied: list[str] = []
+    threads = [threading.Thread(target=lambda: applied.extend(migrate(empty_database))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(applied) == [f"{each.version}_{each.name}" for each in migrations()]
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(empty_database: str) -> None:
+    broken = Migration("20260102000000", "broken", "create table two (id int); select 1 / 0")
+    with pytest.raises(StoreError, match="20260102000000_broken failed: division by zero"):
+        migrate(empty_database, [FIRST, broken])
+    assert tables(empty_database) == {"one"}
+    assert migrate(empty_database, [FIRST, SECOND]) == ["20260102000000_second"]
+
+
+def test_a_changed_migration_is_refused(empty_database: str) -> None:
+    migrate(empty_database, [FIRST])
+    changed = Migration(FIRST.version, FIRST.name, "create table other (id int)")
+    with pytest.raises(MigrationRefused, match="20260101000000_first was changed after it was applied"):
+        migrate(empty_database, [changed, SECOND])
+    assert tables(empty_database) == {"one"}
+
+
+def test_a_database_of_a_newer_release_is_refused(empty_database: str) -> None:
+    migrate(empty_database, [FIRST, SECOND])
+    with pytest.raises(MigrationRefused, match="holds migration 20260102000000, which this release does not know"):
+        migrate(empty_database, [FIRST])
+
+
+def test_a_migration_older_than_those_applied_is_refused(empty_database: str) -> None:
+    migrate(empty_database, [SECOND])
+    with pytest.raises(MigrationRefused, match="20260101000000_first is older than 20260102000000"):
+        migrate(empty_database, [FIRST, SECOND])
+
+
+def test_tables_that_something_else_made_are_refused(empty_database: str) -> None:
+    run(empty_database, "create table cafes (id int)")
+    with pytest.raises(MigrationRefused, match="a table 'cafes' but no record of migrations"):
+        migrate(empty_database)
+
+
+def test_a_database_that_is_down_is_named_without_its_password() -> None:
+    with pytest.raises(StoreUnavailable) as raised:
+        migrate("postgresql://worker:geheim@127.0.0.1:1/cafes")
+    assert "postgresql://worker:***@127.0.0.1:1/cafes" in str(raised.value)
+    assert "geheim" not in str(raised.value)
+    assert raised.value.exit_code == 2
+
+
+def test_the_checks_hold_what_the_jobs_promise(database: str) -> None:
+    """C5. A published cafe has a slug and a city, whoever writes it."""
+    with pytest.raises(psycopg.errors.CheckViolation):
+        run(database, "insert into cafes (name, status) values ('x', 'PUBLISHED')")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        run(database, "insert into cities (slug, name) values ('Köln', 'Köln')")

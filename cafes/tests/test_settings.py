@@ -1,0 +1,74 @@
+"""The service's own settings."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from barback.errors import SettingsError
+from barback.settings import load_settings
+from cafes.settings import QueueNames, StoreSettings
+
+NAMES = ("DATABASE_URL", "DATABASE_CONNECTIONS", "NEXT_PUBLIC_SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY")
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (*NAMES, "CAFE_PROCESSING_QUEUE", "CRON_JOBS_QUEUE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_queues_have_the_names_that_the_typescript_app_knows() -> None:
+    names = load_settings(QueueNames)
+    assert (names.cafe_processing, names.cron_jobs) == ("cafe-processing", "cron-jobs")
+
+
+def test_jobs_are_in_the_queues_that_the_settings_name(tmp_path: Path) -> None:
+    (tmp_path / ".env.local").write_text("CAFE_PROCESSING_QUEUE=cafes-2\nCRON_JOBS_QUEUE=nightly\n")
+    code = "from cafes.app import app; print(*sorted(f'{job.name} in {job.queue}' for job in app.registry.jobs))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert found.stdout == "process-cafe in cafes-2 update-cafe-stats in nightly\n"
+
+
+def test_a_queue_name_that_bullmq_would_break_on_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRON_JOBS_QUEUE", "cron:jobs")
+    with pytest.raises(SettingsError, match="CRON_JOBS_QUEUE: expected a name without ':'"):
+        load_settings(QueueNames)
+
+
+def test_a_database_must_be_named() -> None:
+    with pytest.raises(SettingsError, match=r"DATABASE_URL: not set\. Expected postgresql://"):
+        load_settings(StoreSettings).postgres_url()
+
+
+def test_supabase_without_a_database_is_said_to_be_not_there_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXT_PUBLIC_SUPABASE_URL", "https://x.supabase.co")
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_geheim")
+    with pytest.raises(SettingsError, match="its API is not spoken yet") as raised:
+        load_settings(StoreSettings).postgres_url()
+    assert "geheim" not in str(raised.value)
+
+
+def test_another_kind_of_address_is_refused_with_its_password_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://worker:geheim@db/cafes")
+    with pytest.raises(
+        SettingsError, match=r"DATABASE_URL: expected postgresql://, got 'mysql://worker:\*\*\*@db/cafes'"
+    ):
+        load_settings(StoreSettings)
+
+
+def test_all_wrong_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "db")
+    monkeypatch.setenv("DATABASE_CONNECTIONS", "0")
+    with pytest.raises(SettingsError) as raised:
+        load_settings(StoreSettings)
+    assert "DATABASE_URL" in str(raised.value)
+    assert "DATABASE_CONNECTIONS" in str(raised.value)
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = StoreSettings(DATABASE_URL="postgresql://u:geheim@h/d", SUPABASE_SERVICE_ROLE_KEY="geheim")  # pyright: ignore[reportCallIssue]
+    assert "geheim" not in repr(settings)
+    assert settings.postgres_url() == "postgresql://u:geheim@h/d"
