@@ -109,8 +109,8 @@ def concurrency_variable(queue: str) -> str:
 def mask_url(url: str) -> str:
     """The address with its password replaced by `***`, and nothing after a '?'.
 
-    People write passwords that hold any character, forget schemes, and put a password where the user belongs: what
-    stands before the last '@' is shown only if it is certain that it is no password.
+    People write passwords that hold any character, and forget the scheme: what stands before the last '@' is shown
+    only where it is certainly the user.
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
@@ -119,8 +119,8 @@ def mask_url(url: str) -> str:
     if "?" in credentials:
         return f"{scheme}{separator}***"
     user, colon, _ = credentials.partition(":")
-    shown = f"{user}:***@" if scheme and colon else "***@"
-    return f"{scheme}{separator}{shown if at else ''}{host.partition('?')[0]}"
+    shown = f"{user}{':***' if colon else ''}" if scheme else "***"
+    return f"{scheme}{separator}{shown if at else ''}{at}{host.partition('?')[0]}"
 
 
 def _database_in(url: str) -> int | None:
