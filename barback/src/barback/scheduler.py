@@ -6,17 +6,22 @@ Every worker may tick: advancing is a compare-and-set, and of two only one makes
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import structlog
 
 from barback.broker import Broker, StoredSchedule
 from barback.cron import Schedule, next_after
-from barback.errors import BarbackError
+from barback.errors import BarbackError, BrokerError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.scheduler")
 
 LONGEST_REST_S = 5.0
+SHORTEST_REST_S = 0.02
+RETRY_S = 1.0
+SLOTS_TRIED = 10
+"""How many slots are tried when they have their jobs already: run ahead of time, or made by a clock that was ahead."""
 
 
 class Scheduler:
@@ -33,10 +38,8 @@ class Scheduler:
         for queue, schedules in self._by_queue.items():
             stored = {s.id: s for s in await self._broker.schedules(queue)}
             for schedule in schedules.values():
-                wanted = self._stored(schedule)
-                if not _same(stored.get(schedule.id), wanted):
-                    await self._broker.put_schedule(queue, wanted, schedule.job.options)
-                    log.info("schedule applied", schedule=schedule.id, pattern=schedule.pattern, tz=schedule.tz)
+                if not _same(stored.get(schedule.id), _wanted(schedule)):
+                    await self._put(queue, schedule)
 
     async def run(self) -> None:
         """Tick for ever."""
@@ -45,7 +48,7 @@ class Scheduler:
                 rest_s = await self.tick()
             except BarbackError as error:
                 log.warning("schedules not advanced", error=str(error))
-                rest_s = 1.0
+                rest_s = RETRY_S
             await asyncio.sleep(rest_s)
 
     async def tick(self) -> float:
@@ -59,30 +62,47 @@ class Scheduler:
                 due_in_s = stored.next_at - self._broker.now()
                 if due_in_s <= 0:
                     await self._advance(queue, schedule, stored)
-                    due_in_s = 0.0
                 rest_s = min(rest_s, due_in_s)
-        return rest_s
+        return max(rest_s, SHORTEST_REST_S)
+
+    async def _put(self, queue: str, schedule: Schedule) -> None:
+        for next_at in self._slots(schedule):
+            try:
+                await self._broker.put_schedule(queue, _wanted(schedule, next_at), schedule.job.options)
+            except BrokerError as error:
+                log.warning("slot has its job already", schedule=schedule.id, slot=next_at, error=str(error))
+            else:
+                log.info("schedule applied", schedule=schedule.id, pattern=schedule.pattern, tz=schedule.tz)
+                return
+        log.error("schedule not applied", schedule=schedule.id)
 
     async def _advance(self, queue: str, schedule: Schedule, stored: StoredSchedule) -> None:
-        next_at = next_after(schedule.pattern, schedule.tz, self._broker.now())
-        if await self._broker.advance_schedule(queue, stored, next_at, schedule.job.options):
-            log.info("schedule due", schedule=schedule.id, job=schedule.job.name)
+        for next_at in self._slots(schedule):
+            if await self._broker.advance_schedule(queue, stored, next_at, schedule.job.options):
+                log.info("schedule due", schedule=schedule.id, job=schedule.job.name)
+                return
+            # Another worker was first, or that slot has its job already: then BullMQ would never go on.
+            if not any(s.id == stored.id and s.next_at == stored.next_at for s in await self._broker.schedules(queue)):
+                return
+        log.error("schedule not advanced", schedule=schedule.id)
 
-    def _stored(self, schedule: Schedule) -> StoredSchedule:
-        return StoredSchedule(
-            schedule.id,
-            schedule.job.name,
-            schedule.pattern,
-            schedule.tz,
-            schedule.data.model_dump_json(),
-            next_after(schedule.pattern, schedule.tz, self._broker.now()),
-        )
+    def _slots(self, schedule: Schedule) -> Iterator[float]:
+        at = self._broker.now()
+        for _ in range(SLOTS_TRIED):
+            at = next_after(schedule.pattern, schedule.tz, at)
+            yield at
+
+
+def _wanted(schedule: Schedule, next_at: float | None = None) -> StoredSchedule:
+    return StoredSchedule(
+        schedule.id,
+        schedule.job.name,
+        schedule.pattern,
+        schedule.tz,
+        schedule.data.model_dump_json(),
+        next_at,
+    )
 
 
 def _same(stored: StoredSchedule | None, wanted: StoredSchedule) -> bool:
-    return stored is not None and (stored.name, stored.pattern, stored.tz, stored.data) == (
-        wanted.name,
-        wanted.pattern,
-        wanted.tz,
-        wanted.data,
-    )
+    return stored is not None and replace(stored, next_at=None) == wanted
