@@ -283,38 +283,59 @@ async def test_what_does_not_end_when_it_is_taken_back_is_abandoned_and_its_late
     watched: Watched, handlers: Handlers
 ) -> None:
     """B20, P9."""
-    over, cancelled = asyncio.Event(), asyncio.Event()
+    over = asyncio.Event()
+    told: list[str] = []
 
     @job("any", queue=QUEUE)
     async def stays(payload: NoPayload, ctx: Context[None]) -> None:
+        told.append("started")
         while not over.is_set():
             try:
                 await over.wait()
             except asyncio.CancelledError:
-                cancelled.set()
+                told.append("cancelled")
 
     await Producer(watched)(stays, NOTHING)
     async with pumping(watched, stays, 1) as pump:
-        await until(lambda: (asked := watched.asked) and not pump.idle and asked)
-        await asyncio.sleep(0)
+        await until(lambda: told == ["started"])
+        [running] = pump._running.values()
         pump.drain()
         pump.take_back()
-        await cancelled.wait()
+        await until(lambda: told == ["started", "cancelled"])
         pump.abandon()
-        await until(lambda: pump.counts["handed_back"] == 1)
         over.set()
+        await running.task
+        await until(lambda: pump.counts["handed_back"])
+        assert pump.idle
     assert pump.counts == {"handed_back": 1}
     assert [outcomes for outcomes, _ in watched.asked if outcomes] == [[HandedBack()]]
 
 
-async def test_a_lost_lock_of_a_job_that_is_over_touches_nobody(watched: Watched, handlers: Handlers) -> None:
-    """P10: the token may be another job's by now."""
+async def test_a_lock_that_was_lost_by_being_settled_does_not_cancel_the_next_job_of_its_token(
+    watched: Watched, handlers: Handlers
+) -> None:
+    """P10: the renewal thread may ask just as an outcome is written, and BullMQ hands the token on."""
     await add(watched, handlers, 1)
     async with pumping(watched, handlers.job, 1) as pump:
         await until(lambda: handlers.running)
-        pump.lost(FetchedJob(QUEUE, "1", "an old token", "any", "{}", handlers.job.options))
+        [running] = pump._running.values()
+        pump.lost(replace(running.job, id="the one before"))
+        await asyncio.sleep(0)
         handlers.end()
         await until(lambda: pump.counts["completed"])
+
+
+async def test_locks_are_kept_from_the_fetch_until_the_outcome_is_written(watched: Watched, handlers: Handlers) -> None:
+    """P10, B4."""
+    await add(watched, handlers, 1)
+    async with pumping(watched, handlers.job, 1) as pump:
+        await until(lambda: handlers.running)
+        watched.failing = 3
+        handlers.end()
+        await until(lambda: watched.failing == 1)
+        assert [held.id for held in pump.locks._held.values()] == ["1"]
+        await until(lambda: pump.counts["completed"])
+        assert pump.locks._held == {}
 
 
 # ── listening ───────────────────────────────────────────────────────────────────────────────────────────
