@@ -8,7 +8,7 @@ NODE_READY := $(NODE_TESTS)/node_modules/.package-lock.json
 
 # The machine's own Python: uv shall not download one.
 export UV_PYTHON_DOWNLOADS := never
-export UV_PYTHON := $(shell command -v $(PYTHON))
+export UV_PYTHON := $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo test test-full check format bench picture clean
