@@ -31,8 +31,8 @@ async def open_broker(settings: Settings | None = None) -> AsyncGenerator[Broker
             "or run 'barback dev', which brings a Redis of its own."
         )
     broker = BullMQBroker(settings.redis_url.get_secret_value(), settings.redis_db, settings.redis_prefix)
-    await broker.open()
     try:
+        await broker.open()
         yield broker
     finally:
         await broker.close()

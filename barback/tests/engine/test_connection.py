@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from barback.broker import Lease, NewJob
 from barback.bullmq import BullMQBroker
@@ -388,3 +389,18 @@ async def test_a_closed_broker_leaves_no_connection_behind(valkey_url: str, queu
 
 def open_files() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+# ── what it warns about ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("policy", "warned"), [("allkeys-lru", True), ("volatile-ttl", True), ("noeviction", False)])
+async def test_a_redis_that_may_drop_jobs_is_warned_about_when_it_is_opened(
+    start_valkey: START, policy: str, warned: bool
+) -> None:
+    """B23."""
+    server = start_valkey("--maxmemory-policy", policy)
+    with capture_logs() as told:
+        async with opened(server.url):
+            pass
+    assert [entry["policy"] for entry in told if entry["log_level"] == "warning"] == [policy] * warned

@@ -14,6 +14,7 @@ from typing import Any
 
 import redis
 import redis.asyncio
+import structlog
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -36,6 +37,8 @@ from redis.retry import Retry
 from barback.bullmq.scripts import Script, load_scripts
 from barback.errors import BrokerError, BrokerUnavailable, SettingsError
 from barback.settings import mask_url
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.bullmq")
 
 OPEN_WITHIN_S = 4.5
 CONNECT_TIMEOUT_S = 3.0
@@ -83,6 +86,7 @@ class Connection:
             async with asyncio.timeout(OPEN_WITHIN_S):
                 await self._client.ping()  # pyright: ignore[reportUnknownMemberType]
                 await self._load_scripts()
+                await self._warn_of_eviction()
 
     async def close(self) -> None:
         """Close every connection, whatever state it is in."""
@@ -216,6 +220,19 @@ class Connection:
             raise RedisConnectionError("fewer answers than commands")
         answers = iter(flat)
         return [[next(answers) for _ in call.commands] for call in calls]
+
+    async def _warn_of_eviction(self) -> None:
+        try:
+            memory: dict[str, Any] = await self._client.info("memory")  # pyright: ignore[reportUnknownMemberType]
+        except NoPermissionError:
+            return
+        policy = memory.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            log.warning(
+                "Redis may drop jobs when its memory is full: set its maxmemory-policy to noeviction",
+                address=self.address,
+                policy=policy,
+            )
 
     async def _load_scripts(self) -> None:
         pipe = self._client.pipeline(transaction=False)
