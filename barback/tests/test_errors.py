@@ -103,4 +103,5 @@ def test_retry_later_refuses_a_time_that_never_comes(after_s: float) -> None:
 def test_did_you_mean_names_the_closest() -> None:
     assert did_you_mean("cron-job", ["cron-jobs", "cafe"]) == " Did you mean 'cron-jobs'?"
     assert did_you_mean("x", ["b", "a", "a"]) == " Known: a, b."
+    assert did_you_mean("caf", ["cafe-processing", "cafes"]) == " Did you mean 'cafes'?"
     assert did_you_mean("x", []) == " None is registered."

@@ -67,7 +67,7 @@ async def test_a_job_is_callable_as_its_handler_is() -> None:
     assert greet_plainly(Greet(first_name="Ada"), ctx) == "Ada"
 
 
-@pytest.mark.parametrize("name", ["", "a:b", " a", "a ", "a\tb", "a\nb"])
+@pytest.mark.parametrize("name", ["", "a:b", " a", "a ", "a\tb", "a\nb", "a\x1fb"])
 def test_a_name_that_cannot_be_a_part_of_a_key_is_refused(name: str) -> None:
     rule = "cannot be used: expected a text without ':', control characters, or spaces at its ends."
     with pytest.raises(DeclarationError) as refusal:
@@ -82,6 +82,11 @@ def test_a_name_that_cannot_be_a_part_of_a_key_is_refused(name: str) -> None:
 def test_a_timeout_must_leave_some_time(timeout_s: float) -> None:
     with pytest.raises(DeclarationError, match="Job 'greet': timeout_s must be more than 0, got"):
         job("greet", queue="q", timeout_s=timeout_s)
+
+
+def test_a_name_may_hold_spaces_and_a_timeout_be_a_part_of_a_second() -> None:
+    declared = job("say hello ☕", queue="front desk", timeout_s=0.5)(greet.handler)
+    assert (declared.name, declared.queue, declared.timeout_s) == ("say hello ☕", "front desk", 0.5)
 
 
 def test_options_out_of_range_are_refused_where_the_job_is_declared() -> None:

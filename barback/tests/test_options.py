@@ -1,5 +1,6 @@
 """What can be said of one job."""
 
+from dataclasses import FrozenInstanceError
 from math import inf, nan
 from typing import Any
 
@@ -26,6 +27,7 @@ def test_a_job_runs_once_at_once_and_is_kept_for_a_while_if_nothing_is_said() ->
     options = JobOptions()
     assert (options.attempts, options.delay_s, options.priority, options.lifo) == (1, 0.0, 0, False)
     assert (options.backoff, options.job_id, options.deduplicate, options.on_failure) == (None, None, None, None)
+    assert (options.keep_logs, options.keep_stacktraces) == (1_000, 10)
     assert options.keep_completed == Retention(count=1_000, age_s=24 * 3600)
     assert options.keep_failed == Retention(count=10_000, age_s=14 * 24 * 3600)
 
@@ -54,6 +56,19 @@ def test_an_option_out_of_its_range_is_refused_by_name(wrong: dict[str, Any], me
 
 def test_options_at_the_ends_of_their_ranges_are_taken() -> None:
     JobOptions(priority=HIGHEST_PRIORITY_NUMBER, delay_s=0, attempts=1, keep_logs=1, keep_stacktraces=0)
+
+
+def test_the_highest_priority_number_is_the_one_bullmq_takes() -> None:
+    """P17."""
+    assert HIGHEST_PRIORITY_NUMBER == 2**21 - 1
+
+
+def test_options_are_values_that_cannot_be_changed_and_are_said_by_name() -> None:
+    for value, name in [(JobOptions(), "attempts"), (Retention(), "count"), (Deduplication("k"), "id")]:
+        with pytest.raises(FrozenInstanceError):
+            setattr(value, name, 2)
+    with pytest.raises(TypeError):
+        JobOptions("mine")  # type: ignore[misc] # pyright: ignore
 
 
 def test_no_overrides_leave_the_declared_options_as_they_are() -> None:
@@ -145,6 +160,11 @@ def test_the_four_ways_to_deduplicate() -> None:
     assert Deduplication.throttle("k", 5) == Deduplication("k", ttl_s=5)
     assert Deduplication.debounce("k", 5) == Deduplication("k", ttl_s=5, extend=True, replace=True)
     assert Deduplication.keep_last("k") == Deduplication("k", keep_last_if_active=True)
+
+
+def test_durations_may_be_parts_of_a_second() -> None:
+    assert Retention(age_s=0.5).age_s == 0.5
+    assert Deduplication.throttle("k", 0.5).ttl_s == 0.5
 
 
 def test_deduplication_needs_a_key() -> None:

@@ -1,5 +1,6 @@
 """When a failed attempt runs again."""
 
+from dataclasses import FrozenInstanceError, replace
 from math import inf, nan
 
 import pytest
@@ -105,3 +106,15 @@ def test_a_cap_must_leave_something_to_wait(longest_s: float) -> None:
 
 def test_a_strategy_nobody_declared_doubles_like_the_default() -> None:
     assert wait_after(UNDECLARED, 3, ERROR, 0.5) == Exponential().after(3)
+
+
+def test_what_is_not_said_of_a_backoff_has_a_default() -> None:
+    assert Fixed() == Fixed(delay_s=1.0, jitter=0.0)
+    assert Exponential() == Exponential(first_s=2.0, longest_s=3600.0, jitter=0.0)
+
+
+@pytest.mark.parametrize("backoff", [Fixed(), Exponential(), UNDECLARED])
+def test_a_backoff_is_a_value_that_cannot_be_changed(backoff: Fixed | Exponential | Custom) -> None:
+    with pytest.raises(FrozenInstanceError):
+        backoff.jitter = 1.0  # type: ignore[misc] # pyright: ignore
+    assert hash(backoff) == hash(replace(backoff))

@@ -120,6 +120,22 @@ def test_a_number_out_of_its_range_is_named_with_what_was_given(name: str, value
     assert f"got {value!r}." in message
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS_DB", "0"),
+        ("BARBACK_PREFIX", "b"),
+        ("WORKER_CONCURRENCY", "1"),
+        ("WORKER_CONCURRENCY", "10000"),
+        ("BARBACK_LOCK_S", "1"),
+        ("BARBACK_STALLED_CHECK_S", "0.1"),
+    ],
+)
+def test_values_at_the_ends_of_their_ranges_are_taken(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    load_settings(Settings)
+
+
 @pytest.mark.parametrize("url", ["redis://h:6379", "rediss://u:p@h", "unix:///run/redis.sock", "redis://h:6379/1"])
 def test_addresses_that_redis_understands_are_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("REDIS_URL", url)
@@ -194,6 +210,12 @@ def test_a_queues_concurrency_is_its_own_else_the_apps_else_the_general_one(
     assert settings.concurrency_of("cafe-processing", 5) == 4
     monkeypatch.setenv("CAFE_PROCESSING_CONCURRENCY", "2")
     assert settings.concurrency_of("cafe-processing", 5) == 2
+
+
+@pytest.mark.parametrize("value", [1, 10_000])
+def test_a_queues_concurrency_may_be_at_either_end_of_its_range(monkeypatch: pytest.MonkeyPatch, value: int) -> None:
+    monkeypatch.setenv("CRON_JOBS_CONCURRENCY", str(value))
+    assert load_settings(Settings).concurrency_of("cron-jobs") == value
 
 
 @pytest.mark.parametrize("value", ["0", "10001", "many", "-1", "1.5", "100000"])
