@@ -112,6 +112,8 @@ async def test_a_context_says_what_it_was_told_and_counts_starts_by_attempts() -
     ctx = make_context(Till(), attempt=2, attempts=5, job_id="7", job_name="sell", queue="bar")
     assert (ctx.attempt, ctx.attempts, ctx.starts, ctx.job_id, ctx.job_name, ctx.queue) == (2, 5, 2, "7", "sell", "bar")
     assert make_context(Till(), starts=4).starts == 4
+    plain = make_context(Till())
+    assert (plain.attempt, plain.attempts, plain.starts) == (1, 1, 1)
 
 
 async def test_a_context_is_cancelled_by_hand() -> None:
@@ -221,6 +223,7 @@ async def test_jobs_that_go_on_for_ever_are_stopped() -> None:
         await h.enqueue(again, NoPayload())
         with pytest.raises(RuntimeError, match=r"still not drained after 20 attempts; the last was .*'again'"):
             await h.drain(at_most=20)
+        assert (await h.broker.counts("bar"))["completed"] == 20
 
 
 async def test_time_does_not_run_backwards() -> None:
