@@ -8,7 +8,7 @@ from typing import Any, TypeVar, Unpack
 
 from barback.answers import Answer, Swallowed
 from barback.broker import AddedFlow, Broker, NewFlow, NewJob
-from barback.errors import InvalidPayload
+from barback.errors import InvalidOptions, InvalidPayload
 from barback.job import AnyJob, Job
 from barback.options import Deduplication, Overrides, override
 from barback.payload import Payload, parse_payload
@@ -105,6 +105,9 @@ def new_job(job: Job[PayloadT, Any, Any], payload: PayloadT, overrides: Override
     unique = payload.unique()
     if unique is not None and options.deduplicate is None:
         options = replace(options, deduplicate=Deduplication.keep_last(f"{job.name}:{unique}"))
+    if options.job_id is not None and options.deduplicate is not None and options.deduplicate.keep_last_if_active:
+        # BullMQ gives the id to the kept job when it starts to wait, over whatever job has taken it meanwhile (P6).
+        raise InvalidOptions(f"job_id: '{job.name}' is unique (keeps the last one); such a job cannot have an id too.")
     try:
         data = payload.model_dump_json()
     except ValueError as error:

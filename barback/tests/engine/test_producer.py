@@ -146,6 +146,12 @@ def test_unique_is_deduplication_that_keeps_the_last_and_never_a_job_id(update: 
     assert options.job_id is None
 
 
+def test_a_unique_job_cannot_have_an_id_of_its_own(update: Job[UpdateStats, None, Any]) -> None:
+    """P6: BullMQ would write the kept job over another one that has the id by then."""
+    with pytest.raises(InvalidOptions, match="job_id: 'update-stats' is unique"):
+        new_job(update, UpdateStats(city_slug="köln"), {"job_id": "mine"})
+
+
 def test_deduplication_that_is_asked_for_wins_over_the_payloads_own(update: Job[UpdateStats, None, Any]) -> None:
     asked = Deduplication.simple("mine")
     assert new_job(update, UpdateStats(city_slug="köln"), {"deduplicate": asked}).options.deduplicate == asked
