@@ -28,7 +28,7 @@ async def test_an_import_stores_enqueues_and_names_what_it_refused(
     assert done.returncode == 0, done.stderr
     assert "2 of 3 rows taken, 1 refused." in done.stdout
     assert "no name" in done.stdout
-    assert "│ 3 " in done.stdout
+    assert "│    3 │" in done.stdout
     assert "columns that are not read: rating" in done.stdout
     assert [row["name"] for row in read(database, "select name from cafes order by position")] == [
         "Café Blau",
@@ -87,10 +87,12 @@ def test_a_wrong_queue_name_is_a_settings_error(cafes: Cafes, file: Path) -> Non
 def test_control_characters_in_a_file_do_not_reach_the_terminal(
     cafes: Cafes, file: Path, database: str, valkey: str, prefix: str
 ) -> None:
-    file.write_text("name,city,\x1b[31mrot\nA,,\n")
-    done = cafes("import", file, DATABASE_URL=database, REDIS_URL=valkey, BARBACK_PREFIX=prefix)
+    hostile = file.with_name("caf\x1b[31mes[bold].csv")
+    hostile.write_text("name,city,\x1b[31mrot\nA,,\n")
+    done = cafes("import", hostile, DATABASE_URL=database, REDIS_URL=valkey, BARBACK_PREFIX=prefix)
     assert done.returncode == 0
     assert "\x1b" not in done.stdout + done.stderr
+    assert "[bold]" in done.stdout
 
 
 def test_import_without_a_file_is_a_usage_error(cafes: Cafes) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,7 +16,7 @@ from barback.bullmq import BullMQBroker
 from barback.producer import Producer
 from barback.worker import Worker, WorkerOptions, WorkerReport
 from cafes.app import app
-from cafes.jobs.process_cafe import ProcessCafe, process_cafe
+from cafes.jobs.process_cafe import GATHER_S, ProcessCafe, process_cafe
 from cafes.jobs.update_cafe_stats import update_cafe_stats
 from cafes.services import Services
 from cafes.settings import QUEUES
@@ -40,6 +41,17 @@ async def work(broker: BullMQBroker, store: Store, *queues: str) -> WorkerReport
 
 async def enqueue(broker: BullMQBroker, cafe_ids: Sequence[UUID]) -> None:
     await Producer(broker).many(process_cafe, [ProcessCafe(cafe_id=cafe_id) for cafe_id in cafe_ids])
+
+
+async def test_cafes_that_trickle_in_are_counted_once_a_second_not_once_each(
+    broker: BullMQBroker, store: PostgresStore
+) -> None:
+    """P4."""
+    await enqueue(broker, await insert(store, *(cafe(f"Café {number}") for number in range(60))))
+    started = time.monotonic()
+    await work(broker, store)
+    seconds = time.monotonic() - started
+    assert (await broker.counts(QUEUES.cron_jobs))["completed"] <= 1 + seconds / GATHER_S
 
 
 async def test_a_burst_of_cafes_makes_one_count(broker: BullMQBroker, store: PostgresStore, database: str) -> None:

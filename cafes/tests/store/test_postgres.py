@@ -1,6 +1,7 @@
 """The store on a real Postgres: what it writes, what it refuses to write, and what it says when it cannot."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
@@ -13,6 +14,7 @@ from cafes.errors import StoreError, StoreUnavailable
 from cafes.rules import RawCafe, Verdict, clean
 from cafes.store import NOBODY, CityStatistics, Gone, ImportRow, Overtaken, Recorded, Stale, Store, StoredCafe
 from cafes.store.postgres import PostgresStore
+from cafes.store.wire import cleaned_to_json, verdict_to_json
 
 from ..eventually import eventually
 from ..rows import cafe, insert, process, process_all, read, run
@@ -173,6 +175,22 @@ async def test_workers_that_want_the_same_slugs_at_once_all_get_their_own(
             *(process(one, cafe_id) for number, cafe_id in enumerate(ids) for one in [(store, other)[number % 2]])
         )
     assert read(database, "select count(distinct slug) as n from cafes") == [{"n": len(names)}]
+
+
+async def test_a_slug_that_another_worker_is_about_to_take_is_waited_for(store: PostgresStore, database: str) -> None:
+    """'Bar' may become 'bar-2', which is what 'Bar 2' is called: names that differ compete for slugs."""
+    first, second, third = await insert(store, cafe("Bar"), cafe("Bar", "Weg 2"), cafe("Bar 2", "Weg 3"))
+    await process(store, first)
+    loaded = await store.load(third)
+    assert loaded is not None
+    parameters = (third, loaded.input_hash, "", json.dumps(cleaned_to_json(clean(loaded.raw))))
+    verdicts = json.dumps([verdict_to_json(Verdict(third, "PUBLISHED"))])
+    with psycopg.connect(database) as other:
+        other.execute("select record_cafe(%s, %s, %s, %s, %s)", (*parameters, verdicts))
+        waiting = asyncio.create_task(process(store, second))
+        await eventually(lambda: _is_waiting(database))
+        other.commit()
+    assert (await waiting)[0].slug == "bar-3"
 
 
 # ── statistics ──────────────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,7 @@ from uuid import UUID
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from barback import Producer
 from barback.cli.printing import printable
@@ -63,7 +63,12 @@ def show_report(report: ImportReport, files: Sequence[CafeFile], console: Consol
             # One line, however wide the terminal: it may be read by a program.
             console.print(f"{printable(file.name)}: columns that are not read: {ignored}", markup=False, soft_wrap=True)
     if report.refused:
-        table = Table("File", "Line", "Refused because", title=f"{len(report.refused)} of {report.rows} rows refused")
+        table = Table(
+            Column("File", overflow="fold"),
+            Column("Line", justify="right"),
+            Column("Refused because", overflow="fold"),
+            title=f"{len(report.refused)} of {report.rows} rows refused",
+        )
         for refused in report.refused:
             cells = (refused.file, str(refused.line), refused.reason)
             table.add_row(*(escape(printable(cell)) for cell in cells))
