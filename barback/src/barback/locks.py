@@ -7,7 +7,6 @@ from threading import Event, Lock, Thread
 import structlog
 
 from barback.broker import Broker, FetchedJob
-from barback.errors import BarbackError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.locks")
 
@@ -40,9 +39,11 @@ class LockKeeper:
             self._held.pop(job.token, None)
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._lock_s / 3):
-            for queue, jobs in self._by_queue().items():
-                self._renew(queue, jobs)
+        rest_s = self._lock_s / 3
+        while not self._stopped.wait(rest_s):
+            renewed = [self._renew(queue, jobs) for queue, jobs in self._by_queue().items()]
+            # A lock must not run out while we rest from a failure.
+            rest_s = self._lock_s / (3 if all(renewed) else 20)
 
     def _by_queue(self) -> dict[str, list[FetchedJob]]:
         jobs: dict[str, list[FetchedJob]] = defaultdict(list)
@@ -51,12 +52,16 @@ class LockKeeper:
                 jobs[job.queue].append(job)
         return jobs
 
-    def _renew(self, queue: str, jobs: list[FetchedJob]) -> None:
+    def _renew(self, queue: str, jobs: list[FetchedJob]) -> bool:
         try:
             lost = self._broker.extend_locks(queue, jobs, self._lock_s)
-        except BarbackError as error:
-            log.warning("locks not renewed", queue=queue, jobs=len(jobs), error=str(error))
-            return
+            self._tell(lost)
+        except Exception as error:  # noqa: BLE001 — the thread must live as long as there are locks to keep
+            log.warning("locks not renewed", queue=queue, jobs=len(jobs), error=f"{type(error).__name__}: {error}")
+            return False
+        return True
+
+    def _tell(self, lost: list[FetchedJob]) -> None:
         for job in lost:
             with self._guard:
                 # It may have been settled while we asked: then its lock is gone as it should be, and its token may

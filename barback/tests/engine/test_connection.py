@@ -12,11 +12,12 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from barback.broker import Lease, NewJob
+from barback.broker import Completed, FetchedJob, Lease, NewJob, Settled, Settlement
 from barback.bullmq import BullMQBroker
 from barback.bullmq.connection import LONGEST_BLOCK_S, OPEN_WITHIN_S, Call, Connection, client_name
 from barback.bullmq.keys import keys_of
 from barback.errors import BrokerError, BrokerUnavailable, UsageError
+from barback.options import JobOptions
 
 from .eventually import until
 from .servers import Valkey, black_hole, free_port
@@ -407,3 +408,41 @@ async def test_a_redis_that_may_drop_jobs_is_warned_about_when_it_is_opened(
         async with opened(server.url):
             pass
     assert [entry["policy"] for entry in told if entry["log_level"] == "warning"] == [policy] * warned
+
+
+# ── many at a time, and a server that refuses everybody ─────────────────────────────────────────────────
+
+
+async def test_many_more_calls_than_connections_wait_their_turn(valkey_url: str) -> None:
+    async with opened(valkey_url) as connection:
+        answers = await asyncio.gather(*(connection.run("ECHO", str(i)) for i in range(500)))
+    assert answers == [str(i) for i in range(500)]
+
+
+async def test_an_outcome_that_a_full_redis_refuses_is_kept_and_written_later(start_valkey: START) -> None:
+    """P10, P12: what the server refuses everybody is no fault of the job."""
+    server = start_valkey()
+    broker = BullMQBroker(server.url)
+    await broker.open()
+    await broker.add([NewJob("queue", "any", "{}")])
+    job = (await broker.exchange("queue", [], 1, LEASE)).jobs[0]
+    settlement = Settlement(job, Completed())
+    with closing(cast("Any", redis.Redis)(port=server.port, db=1)) as admin:
+        admin.config_set("min-replicas-to-write", 1)
+        with pytest.raises(BrokerUnavailable, match="takes no writes for now"):
+            await broker.exchange("queue", [settlement], 0, LEASE)
+        admin.config_set("min-replicas-to-write", 0)
+    assert (await broker.exchange("queue", [settlement], 0, LEASE)).settled == [Settled.WRITTEN]
+    await broker.close()
+
+
+async def test_renewal_gives_a_silent_server_up_long_before_the_lock_runs_out() -> None:
+    """P10."""
+    with black_hole() as port:
+        broker = BullMQBroker(f"redis://127.0.0.1:{port}")
+        held = FetchedJob("queue", "1", "token", "any", "{}", JobOptions())
+        started = time.monotonic()
+        with pytest.raises(BrokerUnavailable):
+            await asyncio.to_thread(broker.extend_locks, "queue", [held], 1.0)
+        assert time.monotonic() - started < 0.6
+        await broker.close()

@@ -108,3 +108,36 @@ async def test_renewal_goes_on_after_an_outage() -> None:
     keeper.start()
     await until(lambda: len(broker.renewed) >= 4)
     keeper.stop()
+
+
+async def test_nothing_ends_the_renewal() -> None:
+    """A bug, or a loop that is closed already: the other locks must be kept."""
+    calls: list[int] = []
+
+    def broken(jobs: Sequence[FetchedJob]) -> list[FetchedJob]:
+        calls.append(len(jobs))
+        raise RuntimeError("broken")
+
+    keeper = LockKeeper(Renewals(broken), LOCK_S, lambda job: None)
+    keeper.hold(held("1"))
+    keeper.start()
+    await until(lambda: len(calls) >= 3)
+    keeper.stop()
+
+
+async def test_a_failed_renewal_is_tried_again_long_before_the_lock_runs_out() -> None:
+    failed: list[float] = []
+
+    def fail_once(jobs: Sequence[FetchedJob]) -> list[FetchedJob]:
+        failed.append(time.monotonic())
+        if len(failed) == 1:
+            raise BrokerUnavailable("gone")
+        return []
+
+    lock_s = 1.2
+    keeper = LockKeeper(Renewals(fail_once), lock_s, lambda job: None)
+    keeper.hold(held("1"))
+    keeper.start()
+    await until(lambda: len(failed) >= 2)
+    keeper.stop()
+    assert failed[1] - failed[0] < lock_s / 4

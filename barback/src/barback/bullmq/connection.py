@@ -22,6 +22,7 @@ from redis.exceptions import (
     BusyLoadingError,
     NoPermissionError,
     NoScriptError,
+    OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
@@ -43,8 +44,12 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.bullmq")
 OPEN_WITHIN_S = 4.5
 CONNECT_TIMEOUT_S = 3.0
 ANSWER_TIMEOUT_S = 10.0
+CONNECTIONS = 32
+"""Calls on their way at a time; the others wait their turn. A pool would refuse them (100 in redis-py)."""
 LONGEST_BLOCK_S = 5.0
 """Shorter than any read timeout (redis-py's default equals BullMQ's drain delay and always times out: B1)."""
+
+REFUSALS = ("MISCONF", "NOREPLICAS", "OOM ", "BUSY ", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "UNKILLABLE")
 
 Command = Sequence[Any]
 
@@ -73,6 +78,7 @@ class Connection:
             "socket_connect_timeout": CONNECT_TIMEOUT_S,
         }
         self._client = self._make()
+        self._free = asyncio.Semaphore(CONNECTIONS)
         self._blocking: dict[str, redis.asyncio.Redis] = {}
         self._threaded: redis.Redis | None = None
         self.scripts = load_scripts()
@@ -146,11 +152,12 @@ class Connection:
                 taken: Any = await client.bzpopmin(key, LONGEST_BLOCK_S)  # pyright: ignore[reportUnknownMemberType]
         return taken is not None
 
-    def run_in_thread(self, command: Command) -> Any:
-        """One command over blocking I/O, from a thread of the caller's."""
+    def run_in_thread(self, command: Command, timeout_s: float = ANSWER_TIMEOUT_S) -> Any:
+        """One command over blocking I/O, from a thread of the caller's. The first call's timeout holds for all."""
         if self._threaded is None:
+            options = self._options | {"socket_connect_timeout": timeout_s, "socket_timeout": timeout_s}
             self._threaded = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
-                self._url, **self._options, socket_timeout=ANSWER_TIMEOUT_S, retry=Retry(NoBackoff(), 0)
+                self._url, **options, retry=Retry(NoBackoff(), 0)
             )
         with self.translated():
             execute: Callable[..., Any]
@@ -188,6 +195,8 @@ class Connection:
                 f"Redis at {self.address} cannot be reached ({_reason(error)}). Is it running, and is REDIS_URL right?"
             ) from None
         except RedisError as error:
+            if _refuses_everybody(error):
+                raise BrokerUnavailable(f"Redis at {self.address} takes no writes for now: {error}") from None
             raise BrokerError(f"Redis at {self.address} answered: {error}") from error
 
     def _make(self, *, client_name: str | None = None, single: bool = False) -> redis.asyncio.Redis:
@@ -214,7 +223,7 @@ class Connection:
         for call in calls:
             for command in call.commands:
                 pipe.execute_command(*command)  # pyright: ignore[reportUnknownMemberType]
-        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+        async with self._free, asyncio.timeout(ANSWER_TIMEOUT_S):
             flat: list[Any] = await pipe.execute(raise_on_error=False)
         if len(flat) != sum(len(call.commands) for call in calls):
             raise RedisConnectionError("fewer answers than commands")
@@ -224,7 +233,8 @@ class Connection:
     async def _warn_of_eviction(self) -> None:
         try:
             memory: dict[str, Any] = await self._client.info("memory")  # pyright: ignore[reportUnknownMemberType]
-        except NoPermissionError:
+        except ResponseError:
+            # Not allowed, or a provider that does not have it.
             return
         policy = memory.get("maxmemory_policy", "noeviction")
         if policy != "noeviction":
@@ -249,9 +259,16 @@ def client_name(prefix: str, queue: str) -> str:
 
 def _concerns_one_call(error: Exception) -> bool:
     """A script that broke on what it found, as against a server that refuses everybody."""
-    return isinstance(error, ResponseError) and not isinstance(
-        error, ReadOnlyError | BusyLoadingError | NoPermissionError
+    return (
+        isinstance(error, ResponseError)
+        and not isinstance(error, ReadOnlyError | BusyLoadingError | NoPermissionError)
+        and not _refuses_everybody(error)
     )
+
+
+def _refuses_everybody(error: Exception) -> bool:
+    """Full, cannot persist, lacks its replicas, is busy with a script: no fault of what was asked."""
+    return isinstance(error, OutOfMemoryError) or any(code in str(error) for code in REFUSALS)
 
 
 def _reason(error: BaseException) -> str:

@@ -22,7 +22,7 @@ def extend_locks(connection: Connection, keys: Keys, jobs: Sequence[FetchedJob],
     tokens = pack([job.token for job in jobs])
     ids = pack([job.id for job in jobs])
     command = connection.script("extendLocks", keys.many("stalled"), keys.base, tokens, ids, ms(lock_s))
-    lost: set[str] = set(connection.run_in_thread(command))
+    lost: set[str] = set(connection.run_in_thread(command, lock_s / 4))
     return [job for job in jobs if job.id in lost]
 
 
