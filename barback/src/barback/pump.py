@@ -98,6 +98,14 @@ class Pump:
             log.warning("job abandoned", queue=self.queue, job=running.job.name, job_id=running.job.id)
             self._settle(running.job, HandedBack())
 
+    async def flush(self) -> None:
+        """One more try to write what is left, once `run` has ended."""
+        if self._outbox:
+            settlements, self._outbox = self._outbox, []
+            exchange = await self.broker.exchange(self.queue, settlements, 0, self.lease)
+            for settlement, settled in zip(settlements, exchange.settled, strict=True):
+                self._written(settlement, settled)
+
     def lost(self, job: FetchedJob) -> None:
         """Cancel a job whose lock is lost: another worker may have it."""
         running = self._running.get(job.token)

@@ -38,8 +38,13 @@ class Scheduler:
         for queue, schedules in self._by_queue.items():
             stored = {s.id: s for s in await self._broker.schedules(queue)}
             for schedule in schedules.values():
-                if not _same(stored.get(schedule.id), _wanted(schedule)):
-                    await self._put(queue, schedule)
+                old = stored.get(schedule.id)
+                if _same(old, _wanted(schedule)):
+                    continue
+                if old is not None and old.next_at is not None and old.next_at <= self._broker.now():
+                    # Putting removes the job of the next slot. This one is due and shall run: it is not the next any more.
+                    await self._advance(queue, schedule, old)
+                await self._put(queue, schedule)
 
     async def run(self) -> None:
         """Tick for ever."""

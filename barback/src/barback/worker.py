@@ -5,6 +5,7 @@ run(until_drained=True)  ──► returns when no job waits, runs, or is delaye
 """
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections import Counter
@@ -115,6 +116,14 @@ class Worker:
 
     async def _work(self, pumps: list[Pump], scheduler: Scheduler, until_drained: bool) -> None:
         """Run the pumps, and beside them what keeps the queues going; if any of it breaks, all of it ends."""
+        try:
+            await self._run_all(pumps, scheduler, until_drained)
+        finally:
+            # Broken or cancelled: no handler may go on once its services are closed (B21).
+            if not all(pump.idle for pump in pumps):
+                await asyncio.shield(_leave(pumps))
+
+    async def _run_all(self, pumps: list[Pump], scheduler: Scheduler, until_drained: bool) -> None:
         async with asyncio.TaskGroup() as group:
             working = [group.create_task(pump.run()) for pump in pumps]
             beside = [group.create_task(self._recovery(queue).run()) for queue in self._queues]
@@ -186,6 +195,19 @@ class Worker:
         if not self._options.schedules:
             return []
         return [schedule for schedule in self._app.schedules if schedule.job.queue in self._queues]
+
+
+async def _leave(pumps: list[Pump]) -> None:
+    """Hand back what runs, and write it if the broker answers."""
+    for pump in pumps:
+        pump.take_back()
+    await asyncio.sleep(TAKE_BACK_S)
+    for pump in pumps:
+        pump.abandon()
+    with contextlib.suppress(BarbackError, TimeoutError):
+        async with asyncio.timeout(WRITE_S):
+            for pump in pumps:
+                await pump.flush()
 
 
 def _lost(pumps: list[Pump], job: FetchedJob) -> None:

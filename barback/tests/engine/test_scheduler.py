@@ -147,6 +147,19 @@ async def test_a_schedule_that_is_declared_differently_is_replaced_with_its_job(
     assert when.minute == (30 if "pattern" in declared else 0)
 
 
+async def test_a_due_slot_is_still_run_when_the_schedule_is_declared_differently(
+    clock: Movable, update: Job[UpdateStats, None, Any]
+) -> None:
+    """P1: the worker was down when the slot came, and a release with another pattern starts."""
+    await Scheduler(clock, [minutely(update)]).apply()
+    slot = await move_to_next_slot(clock)
+    await Scheduler(clock, [minutely(update, "*/5 * * * *")]).apply()
+    assert await due(clock, update.queue) == [slot_id(slot)]
+    [stored] = await clock.schedules(update.queue)
+    assert stored.pattern == "*/5 * * * *"
+    assert len(await delayed(clock, update.queue)) == 1
+
+
 async def test_schedules_of_others_are_left_alone(clock: Movable, update: Job[UpdateStats, None, Any]) -> None:
     theirs = StoredSchedule("theirs", "their-job", "0 5 * * *", "UTC", "{}", clock.now() - 1)
     await clock.put_schedule(update.queue, theirs, JobOptions())

@@ -555,6 +555,28 @@ async def test_what_a_stopping_worker_could_not_finish_is_handed_back_with_its_a
     assert held.attempts[2:] == [(1, 2), (1, 2), (1, 1)]
 
 
+async def test_a_cancelled_worker_hands_back_before_its_services_close(broker: BullMQBroker, queue_name: str) -> None:
+    """B21, P9: as a lifespan or a task group ends it."""
+    held = Held(queue_name)
+    await fill(broker, held.job, 1)
+    closed_with: list[int] = []
+
+    @asynccontextmanager
+    async def services() -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            closed_with.append((await broker.counts(queue_name))["active"])
+
+    running = asyncio.create_task(Worker(App(jobs=[held.job], services=services), broker).run())
+    await until(lambda: held.attempts)
+    running.cancel()
+    await asyncio.wait([running])
+    assert running.cancelled()
+    assert closed_with == [0]
+    assert (await broker.counts(queue_name))["waiting"] == 1
+
+
 async def test_a_plain_handler_is_told_that_the_worker_stops_and_is_handed_back(
     broker: BullMQBroker, queue_name: str
 ) -> None:
