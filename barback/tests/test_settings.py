@@ -14,6 +14,7 @@ from barback.settings import (
     Blank,
     EnvSettings,
     Settings,
+    check_settings,
     concurrency_variable,
     load_settings,
     mask_url,
@@ -90,13 +91,12 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
 
 
 def test_all_wrong_settings_are_named_in_one_message() -> None:
-    message = wrong(REDIS_URL="http://h", REDIS_DB="many", WORKER_CONCURRENCY="0", NODE_ENV="staging")
+    message = wrong(REDIS_URL="http://h", REDIS_DB="many", WORKER_CONCURRENCY="0")
     assert message.splitlines() == [
         "Wrong settings:",
         "  REDIS_URL: expected redis:// or rediss://, got 'http://h'. "
         "In development leave it unset for an embedded server.",
         "  REDIS_DB: input should be a valid integer, unable to parse string as an integer, got 'many'.",
-        "  NODE_ENV: input should be 'development', 'test' or 'production', got 'staging'.",
         "  WORKER_CONCURRENCY: input should be greater than or equal to 1, got '0'.",
     ]
 
@@ -145,12 +145,19 @@ def test_addresses_that_redis_understands_are_taken(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("url", ["redis://h/3", "redis://h?db=3", "unix:///run/redis.sock?db=3"])
 def test_a_database_in_the_address_must_be_the_same_one(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     assert wrong(REDIS_URL=url, REDIS_DB="2") == (
-        "Wrong settings:\n  REDIS_URL names database 3 but REDIS_DB is 2. "
-        "Take the number out of REDIS_URL or make them equal."
+        "Wrong settings:\n  REDIS_DB: expected 3, which REDIS_URL names "
+        "(make them equal, or take it out of there), got '2'."
     )
+    assert "REDIS_DB: expected 3, which REDIS_URL names" in wrong(REDIS_URL=url, WORKER_CONCURRENCY="0")
     monkeypatch.setenv("REDIS_URL", url)
     monkeypatch.setenv("REDIS_DB", "3")
     assert load_settings(Settings).redis_db == 3
+
+
+@pytest.mark.parametrize("name", ["NODE_ENV", "BARBACK_ENV"])
+def test_an_installation_may_call_itself_anything(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "staging")
+    assert load_settings(Settings).environment == "staging"
 
 
 @pytest.mark.parametrize(
@@ -218,7 +225,7 @@ def test_a_queues_concurrency_may_be_at_either_end_of_its_range(monkeypatch: pyt
     assert load_settings(Settings).concurrency_of("cron-jobs") == value
 
 
-@pytest.mark.parametrize("value", ["0", "10001", "many", "-1", "1.5", "100000"])
+@pytest.mark.parametrize("value", ["0", "10001", "many", "-1", "1.5", "100000", "٣"])
 def test_a_queues_concurrency_must_be_a_whole_number_in_its_range(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("CRON_JOBS_CONCURRENCY", value)
     with pytest.raises(SettingsError) as refusal:
@@ -258,6 +265,33 @@ def test_an_apps_own_settings_have_the_same_messages_and_keep_its_secrets(monkey
         "  TILL_PIN: value should have at least 8 items after validation, not 6.\n"
         "  TILL_DRAWERS: input should be a valid integer, unable to parse string as an integer, got 'two'."
     )
+
+
+def test_wrong_settings_of_all_kinds_and_queues_are_named_in_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {
+        "REDIS_URL": f"redis://u:{SECRET}@h/3",
+        "TILL_PIN": SECRET,
+        "TILL_DRAWERS": "two",
+        "CRON_JOBS_CONCURRENCY": "0",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refusal:
+        check_settings((Settings, Till, Till), ("cron-jobs", "other"))
+    assert [line.partition(":")[0] for line in str(refusal.value).splitlines()] == [
+        "Wrong settings",
+        "  REDIS_DB",
+        "  TILL_PIN",
+        "  TILL_DRAWERS",
+        "  CRON_JOBS_CONCURRENCY",
+    ]
+    assert SECRET not in str(refusal.value)
+
+
+def test_right_settings_pass_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TILL_PIN", "12345678")
+    monkeypatch.setenv("CRON_JOBS_CONCURRENCY", "1")
+    check_settings((Settings, Till), ("cron-jobs",))
 
 
 def test_a_setting_that_must_be_there_and_is_not_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

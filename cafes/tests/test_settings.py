@@ -1,5 +1,6 @@
 """The service's own settings."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -72,3 +73,37 @@ def test_secrets_are_not_shown() -> None:
     settings = StoreSettings(DATABASE_URL="postgresql://u:geheim@h/d", SUPABASE_SERVICE_ROLE_KEY="geheim")  # pyright: ignore[reportCallIssue]
     assert "geheim" not in repr(settings)
     assert settings.postgres_url() == "postgresql://u:geheim@h/d"
+
+
+WRONG = {
+    "REDIS_URL": "redis://u:geheim@h/3",
+    "REDIS_DB": "2",
+    "WORKER_CONCURRENCY": "0",
+    "DATABASE_URL": "mysql://u:geheim@h/d",
+    "DATABASE_CONNECTIONS": "0",
+    "CAFE_PROCESSING_CONCURRENCY": "many",
+}
+NAMED = ("REDIS_DB", "WORKER_CONCURRENCY", "DATABASE_URL", "DATABASE_CONNECTIONS", "CAFE_PROCESSING_CONCURRENCY")
+
+
+@pytest.mark.parametrize("command", ["barback --app cafes.app:app work", "cafes import no-such.csv"])
+@pytest.mark.parametrize("queue", [{}, {"CRON_JOBS_QUEUE": "cron:jobs"}], ids=["queues right", "queue wrong"])
+def test_all_wrong_settings_of_barback_and_the_service_are_named_in_one_message(
+    tmp_path: Path, command: str, queue: dict[str, str]
+) -> None:
+    program, *arguments = command.split()
+    code = f"from {program}.cli import main; main(prog_name={program!r})"
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+        env={**os.environ, **WRONG, **queue, "NODE_ENV": "staging"},
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"{program}: Wrong settings:\n")
+    said = {line.partition(":")[0].strip() for line in ended.stderr.splitlines()[1:]}
+    assert said == {*NAMED, *queue}
+    assert "geheim" not in ended.stderr

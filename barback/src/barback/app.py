@@ -8,9 +8,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from barback.broker import QueueLimits
 from barback.cron import Schedule
-from barback.errors import DeclarationError
+from barback.errors import DeclarationError, did_you_mean
 from barback.job import AnyJob
 from barback.registry import Registry, find_jobs
+from barback.settings import EnvSettings
 
 ServicesT = TypeVar("ServicesT")
 
@@ -45,9 +46,10 @@ class App(Generic[ServicesT]):
 
     `jobs`: a package (every module in it is imported and its jobs taken) or the jobs themselves. `services`: opens what
     handlers need, once a worker. `queues`: concurrency of one worker by queue name (default: the settings').
-    `limits`: bounds over all workers, by queue name.
+    `limits`: bounds over all workers, by queue name. `settings`: the app's own kinds, checked together with barback's
+    before a command begins; what `barback dev` brings must not be required in them.
 
-    :raises DeclarationError: two jobs of one name, a schedule of a job that is not the app's.
+    :raises DeclarationError: two jobs of one name, a schedule of a job or a queue that is not the app's.
     """
 
     jobs: ModuleType | Iterable[AnyJob]
@@ -55,6 +57,7 @@ class App(Generic[ServicesT]):
     schedules: tuple[Schedule, ...] = ()
     queues: Mapping[str, int] = field(default_factory=dict[str, int])
     limits: Mapping[str, QueueLimits] = field(default_factory=dict[str, QueueLimits])
+    settings: tuple[type[EnvSettings], ...] = ()
     name: str = "app"
     development: Development = Development()
     registry: Registry = field(init=False)
@@ -62,6 +65,22 @@ class App(Generic[ServicesT]):
     def __post_init__(self) -> None:
         jobs = find_jobs(self.jobs) if isinstance(self.jobs, ModuleType) else tuple(self.jobs)
         object.__setattr__(self, "registry", Registry(jobs))
+        self._check_queues()
+        self._check_schedules()
+
+    def _check_queues(self) -> None:
+        for argument, names in (("queues", self.queues), ("limits", self.limits)):
+            for name in names:
+                if name not in self.registry.queues:
+                    hint = did_you_mean(name, self.registry.queues)
+                    raise DeclarationError(f"App({argument}=…): no job of the app is in queue '{name}'.{hint}")
+        for name, concurrency in self.queues.items():
+            if concurrency < 1:
+                raise DeclarationError(
+                    f"App(queues=…): '{name}' expected a concurrency of 1 or more, got {concurrency}."
+                )
+
+    def _check_schedules(self) -> None:
         seen: set[str] = set()
         for schedule in self.schedules:
             if schedule.job not in self.registry.jobs:

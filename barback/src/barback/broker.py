@@ -13,9 +13,11 @@ Every method may raise `BrokerUnavailable` (nothing known to be written) and `Br
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 from typing import Literal, Protocol
 
 from barback.answers import Answer, State
+from barback.errors import DeclarationError
 from barback.options import JobOptions
 
 # ── adding ──────────────────────────────────────────────────────────────────────────────────────────
@@ -152,10 +154,24 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """Over all workers of a queue. None: no limit. `rate` is (jobs, seconds)."""
+    """Over all workers of a queue. None: no limit. `rate` is (jobs, seconds).
+
+    :raises DeclarationError: a limit under which no job would ever run, or which is none.
+    """
 
     concurrency: int | None = None
     rate: tuple[int, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.concurrency is not None and self.concurrency < 1:
+            raise DeclarationError(f"QueueLimits(concurrency=…): expected 1 or more, got {self.concurrency}.")
+        if self.rate is None:
+            return
+        jobs, seconds = self.rate
+        if jobs < 1:
+            raise DeclarationError(f"QueueLimits(rate=…): expected 1 job or more, got {jobs}.")
+        if not 0.001 <= seconds < inf:  # BullMQ counts in whole milliseconds.
+            raise DeclarationError(f"QueueLimits(rate=…): expected a finite number of seconds, 0.001 or more, got {seconds:g}.")
 
 
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────

@@ -2,8 +2,9 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
@@ -12,8 +13,8 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -41,9 +42,8 @@ class Settings(EnvSettings):
     redis_db: int = Field(1, ge=0, validation_alias="REDIS_DB")
     redis_prefix: str = Field("bull", min_length=1, validation_alias="BARBACK_PREFIX")
     """BullMQ's key prefix; the TypeScript side must use the same."""
-    environment: Literal["development", "test", "production"] = Field(
-        "development", validation_alias=AliasChoices("NODE_ENV", "BARBACK_ENV")
-    )
+    environment: str = Field("development", validation_alias=AliasChoices("NODE_ENV", "BARBACK_ENV"))
+    """What this installation calls itself, `staging` or anything else: for whoever reads it; nothing depends on it."""
     concurrency: int = Field(20, ge=1, le=10_000, validation_alias="WORKER_CONCURRENCY")
     """Jobs in flight a queue and worker; `CAFE_PROCESSING_CONCURRENCY` sets it for queue `cafe-processing`."""
     lock_s: float = Field(10.0, ge=1, allow_inf_nan=False, validation_alias="BARBACK_LOCK_S")
@@ -65,15 +65,15 @@ class Settings(EnvSettings):
                 )
         return value
 
-    @model_validator(mode="after")
-    def _one_database(self) -> "Settings":
-        named = _database_in(self.redis_url.get_secret_value()) if self.redis_url else None
-        if named is not None and named != self.redis_db:
-            raise ValueError(
-                f"REDIS_URL names database {named} but REDIS_DB is {self.redis_db}. "
-                "Take the number out of REDIS_URL or make them equal"
-            )
-        return self
+    @field_validator("redis_db")
+    @classmethod
+    def _one_database(cls, value: int, others: ValidationInfo) -> int:
+        # A check of this field, not of the whole: those are left out when any other field is wrong.
+        url: SecretStr | None = others.data.get("redis_url")
+        named = _database_in(url.get_secret_value()) if url else None
+        if named is not None and named != value:
+            raise ValueError(f"expected {named}, which REDIS_URL names (make them equal, or take it out of there)")
+        return value
 
     def concurrency_of(self, queue: str, declared: int | None = None) -> int:
         """Jobs in flight for one queue: its own variable, else what the app declares, else `WORKER_CONCURRENCY`.
@@ -84,8 +84,7 @@ class Settings(EnvSettings):
         value = read_variable(name)
         if value is None:
             return declared or self.concurrency
-        if not re.fullmatch(r"\d{1,5}", value) or not 1 <= int(value) <= 10_000:
-            raise SettingsError(f"Wrong settings:\n  {name}: expected a whole number from 1 to 10000, got {value!r}.")
+        _refuse(_wrong_concurrency(queue))
         return int(value)
 
 
@@ -97,8 +96,18 @@ def load_settings(kind: type[SettingsT]) -> SettingsT:
     try:
         return kind()
     except ValidationError as error:
-        lines = [f"  {_line(kind, e['loc'], e['msg'], e.get('input'))}" for e in error.errors()]
-        raise SettingsError("Wrong settings:\n" + "\n".join(lines)) from None
+        lines = _lines(kind, error)
+    raise SettingsError(_message(lines))
+
+
+def check_settings(kinds: Iterable[type[EnvSettings]], queues: Iterable[str] = ()) -> None:
+    """Refuse what is wrong in any of these kinds, or in the concurrency variable of any of these queues.
+
+    :raises SettingsError: names every wrong one, of all of them.
+    """
+    lines = [line for kind in kinds for line in _wrong(kind)]
+    lines += [line for queue in queues for line in _wrong_concurrency(queue)]
+    _refuse(lines)
 
 
 def concurrency_variable(queue: str) -> str:
@@ -141,6 +150,35 @@ def read_variable(name: str) -> str | None:
         if value:
             return value
     return None
+
+
+def _refuse(lines: list[str]) -> None:
+    if lines:
+        raise SettingsError(_message(lines))
+
+
+def _message(lines: list[str]) -> str:
+    return "Wrong settings:\n" + "\n".join(f"  {line}" for line in dict.fromkeys(lines))
+
+
+def _wrong(kind: type[EnvSettings]) -> list[str]:
+    try:
+        kind()
+    except ValidationError as error:
+        return _lines(kind, error)
+    return []
+
+
+def _wrong_concurrency(queue: str) -> list[str]:
+    name = concurrency_variable(queue)
+    value = read_variable(name)
+    if value is None or (re.fullmatch(r"[0-9]{1,5}", value) and 1 <= int(value) <= 10_000):
+        return []
+    return [f"{name}: expected a whole number from 1 to 10000, got {value!r}."]
+
+
+def _lines(kind: type[EnvSettings], error: ValidationError) -> list[str]:
+    return [_line(kind, e["loc"], e["msg"], e.get("input")) for e in error.errors()]
 
 
 def _line(kind: type[EnvSettings], location: tuple[int | str, ...], message: str, given: object) -> str:

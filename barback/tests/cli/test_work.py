@@ -42,7 +42,51 @@ def test_without_redis_it_says_what_to_do_and_starts_no_server(call: Call, proje
 def test_a_database_in_the_address_must_be_the_one_of_the_settings(call: Call) -> None:
     result = call("work", environment={"REDIS_URL": "redis://127.0.0.1:1/3", "REDIS_DB": "2"})
     assert result.code == 2
-    assert "REDIS_URL names database 3 but REDIS_DB is 2" in result.err
+    assert "REDIS_DB: expected 3, which REDIS_URL names" in result.err
+
+
+def test_six_wrong_settings_of_all_kinds_are_named_in_one_message(start: Start, project: Path) -> None:
+    app = project / "src" / "shop" / "app.py"
+    kind = """
+from pydantic import Field, SecretStr
+from barback.settings import EnvSettings
+
+class Till(EnvSettings):
+    drawers: int = Field(1, validation_alias="TILL_DRAWERS")
+    pin: SecretStr = Field("12345678", validation_alias="TILL_PIN", min_length=8)
+
+"""
+    app.write_text(app.read_text().replace("\napp = App(", f"{kind}app = App(\n    settings=(Till,),"))
+    wrong = {
+        "REDIS_URL": "redis://user:s3cret@127.0.0.1:1/3",
+        "REDIS_DB": "2",
+        "WORKER_CONCURRENCY": "0",
+        "BARBACK_GRACE_S": "-1",
+        "TILL_DRAWERS": "two",
+        "TILL_PIN": "s3cret",
+        "GREETINGS_CONCURRENCY": "many",
+    }
+    worker = start("work", environment=wrong)
+    assert worker.process.wait(20) == 2
+    worker.wait_for("GREETINGS_CONCURRENCY")
+    assert [line.partition(":")[0].strip() for line in worker.lines] == [
+        "barback",
+        "REDIS_DB",
+        "WORKER_CONCURRENCY",
+        "BARBACK_GRACE_S",
+        "TILL_DRAWERS",
+        "TILL_PIN",
+        "GREETINGS_CONCURRENCY",
+    ]
+    assert "s3cret" not in worker.output
+
+
+@pytest.mark.parametrize("command", [("enqueue", "gret"), ("jobs",), ("jobs", "list", "no-queue"), ("dev",)])
+def test_every_command_names_wrong_settings_before_anything_else(call: Call, command: tuple[str, ...]) -> None:
+    result = call(*command, environment={"GREETINGS_CONCURRENCY": "0", "REDIS_DB": "x"})
+    assert result.code == 2
+    assert result.err.startswith("barback: Wrong settings:\n  REDIS_DB: ")
+    assert "GREETINGS_CONCURRENCY: expected a whole number from 1 to 10000, got '0'." in result.err
 
 
 def test_a_redis_that_is_down_ends_it_within_5_s(call: Call) -> None:

@@ -5,11 +5,13 @@ from cafes import jobs
 from cafes.development import prepare
 from cafes.jobs.update_cafe_stats import update_cafe_stats
 from cafes.services import open_services
+from cafes.settings import KINDS
 
 app = App(
     name="cafes",
     jobs=jobs,
     services=open_services,
+    settings=KINDS,
     schedules=(Schedule("update-cafe-stats-daily", update_cafe_stats, "0 3 * * *", tz="Europe/Berlin"),),
-    development=Development(postgres_url="DATABASE_URL", instead=("NEXT_PUBLIC_SUPABASE_URL",), prepare=prepare),
+    development=Development(postgres_url="DATABASE_URL", prepare=prepare),
 )

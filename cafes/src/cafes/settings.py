@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 
 from barback.errors import SettingsError
-from barback.settings import Blank, EnvSettings, load_settings, mask_url
+from barback.settings import Blank, EnvSettings, Settings, check_settings, load_settings, mask_url, read_variable
 
 
 class QueueNames(EnvSettings):
@@ -24,10 +24,6 @@ class QueueNames(EnvSettings):
         if ":" in value or value != value.strip() or not value.isprintable():
             raise ValueError("expected a name without ':', control characters, or spaces at its ends")
         return value
-
-
-QUEUES = load_settings(QueueNames)
-"""Read at import, because a job names its queue where it is declared."""
 
 
 class StoreSettings(EnvSettings):
@@ -65,3 +61,30 @@ class StoreSettings(EnvSettings):
             "Wrong settings:\n  DATABASE_URL: not set. Expected postgresql://…; "
             "`barback dev` and `cafes demo` bring a database of their own."
         )
+
+
+KINDS = (StoreSettings, QueueNames)
+"""All of the service's own."""
+
+
+def check() -> None:
+    """Refuse wrong settings: barback's, the service's, its queues' concurrency.
+
+    :raises SettingsError: names every wrong one.
+    """
+    fields = QueueNames.model_fields.values()
+    # As they are set, right or wrong: the variable of a queue follows from either.
+    queues = [read_variable(str(field.validation_alias)) or str(field.default) for field in fields]
+    check_settings((Settings, *KINDS), queues)
+
+
+def _queue_names() -> QueueNames:
+    try:
+        return load_settings(QueueNames)
+    except SettingsError:
+        check()  # Without queues there are no jobs, and nobody who could name what else is wrong.
+        raise
+
+
+QUEUES = _queue_names()
+"""Read at import, because a job names its queue where it is declared."""

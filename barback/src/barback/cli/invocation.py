@@ -10,7 +10,7 @@ from barback.app import AnyApp
 from barback.cli.app_lookup import find_app_path, find_project, load_app
 from barback.cli.running_dev import find_running_dev
 from barback.errors import SettingsError
-from barback.settings import Settings, load_settings
+from barback.settings import Settings, check_settings, load_settings
 
 
 @dataclass
@@ -36,15 +36,21 @@ class Invocation:
         """`package.module:attribute`."""
         return find_app_path(self.app_path, self.project)
 
-    @cached_property
+    @property
     def app(self) -> AnyApp:
-        """:raises UsageError: it cannot be found or loaded."""
-        return load_app(self.full_app_path, self.project)
+        """:raises UsageError: it cannot be found or loaded, or settings are wrong; names every wrong one."""
+        return self._checked[0]
+
+    @property
+    def settings(self) -> Settings:
+        """Barback's own. Raises as `app`."""
+        return self._checked[1]
 
     @cached_property
-    def settings(self) -> Settings:
-        """:raises SettingsError: names every wrong one."""
-        return load_settings(Settings)
+    def _checked(self) -> tuple[AnyApp, Settings]:
+        app = load_app(self.full_app_path, self.project)
+        check_settings((Settings, *app.settings), app.registry.queues)
+        return app, load_settings(Settings)
 
     def settings_or_dev(self) -> Settings:
         """The settings; without `REDIS_URL` the server of this project's running `barback dev`.

@@ -15,6 +15,9 @@ def import_(files: tuple[Path, ...]) -> None:
     Needs DATABASE_URL and REDIS_URL. A row without a name or a city is refused and named at the end. The same file
     again updates the cafes that it made.
     """
+    from cafes.settings import check
+
+    check()
     asyncio.run(_import(files))
 
 
