@@ -171,7 +171,9 @@ class QueueLimits:
         if jobs < 1:
             raise DeclarationError(f"QueueLimits(rate=…): expected 1 job or more, got {jobs}.")
         if not 0.001 <= seconds < inf:  # BullMQ counts in whole milliseconds.
-            raise DeclarationError(f"QueueLimits(rate=…): expected a finite number of seconds, 0.001 or more, got {seconds:g}.")
+            raise DeclarationError(
+                f"QueueLimits(rate=…): expected a finite number of seconds, 0.001 or more, got {seconds:g}."
+            )
 
 
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────
