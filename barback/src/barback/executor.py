@@ -3,7 +3,7 @@
 unreadable hash, deferred failure, unknown name, wrong payload ──► Failed, once, without retries (P11)
 handler returns ──► Completed
 handler raises  ──► Retry while attempts are left, else Failed; whatever it raises ends this one job (P12)
-the worker takes it back (stop, lost lock) ──► HandedBack
+the worker takes it back (stop, lost lock) ──► HandedBack, whatever its clean-up raises (Unrecoverable: Failed)
 """
 
 import asyncio
@@ -28,6 +28,8 @@ from barback.retry import UNDECLARED, Backoff, wait_after
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.executor")
 
+OBEY_S = 0.3
+"""How long a plain handler that is told to end has to do so, before its job goes on without it."""
 LONGEST_REASON = 4_000
 LONGEST_STACKTRACE = 16_000
 """Characters kept of each: what is stored with a job is read by people, and over the network."""
@@ -73,7 +75,9 @@ class Executor:
         try:
             result = await self._call(job, payload, self._make_context(fetched, attempt), attempt)
         except BaseException as error:  # noqa: BLE001 — even CancelledError and SystemExit end one job only (B3)
-            if attempt.taken_back and isinstance(error, asyncio.CancelledError):
+            if attempt.taken_back and not isinstance(error, Unrecoverable):
+                if not isinstance(error, asyncio.CancelledError):
+                    log.info("job raised while taken back", job=job.name, job_id=fetched.id, error=describe(error))
                 return HandedBack()
             return self._after_error(job, fetched, error)
         return _completed(job, result)
@@ -84,10 +88,7 @@ class Executor:
             async with timeout:
                 if job.is_async:
                     return await job.handler(payload, ctx)
-                loop = asyncio.get_running_loop()
-                result, error = await loop.run_in_executor(self._threads, _in_thread, job, payload, ctx)
-                if error is not None:
-                    raise error
+                result = await self._call_in_thread(job, payload, ctx, attempt)
                 # An `async def` behind a decorator looks like a plain one.
                 return await result if inspect.isawaitable(result) else result
         except TimeoutError as error:
@@ -96,6 +97,23 @@ class Executor:
             raise TimeoutError(f"it took longer than its timeout of {job.timeout_s:g} s") from error
         finally:
             attempt.cancelled.set()
+
+    async def _call_in_thread(self, job: AnyJob, payload: Payload, ctx: Context[Any], attempt: Attempt) -> Any:
+        call = self._threads.submit(_in_thread, job, payload, ctx)
+        running = asyncio.wrap_future(call)
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError:
+            attempt.cancelled.set()
+            # A retry must not run beside a thread that is about to end.
+            if call.cancel() or not (await asyncio.wait([running], timeout=OBEY_S))[0]:
+                raise
+            if running.result()[1] is None:
+                raise
+        result, error = running.result()
+        if error is not None:
+            raise error
+        return result
 
     def _after_error(self, job: AnyJob, fetched: FetchedJob, error: BaseException) -> Outcome:
         reason, stacktrace = describe(error), format_stacktrace(error)

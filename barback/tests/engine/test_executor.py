@@ -19,7 +19,7 @@ from pydantic.alias_generators import to_camel
 
 from barback.broker import Completed, Failed, FetchedJob, HandedBack, Outcome, Retry
 from barback.errors import BrokerError, RetryLater, Unrecoverable
-from barback.executor import LONGEST_REASON, LONGEST_STACKTRACE, Attempt, Executor, describe
+from barback.executor import LONGEST_REASON, LONGEST_STACKTRACE, OBEY_S, Attempt, Executor, describe
 from barback.job import AnyJob, Context, job
 from barback.options import JobOptions
 from barback.payload import NoPayload, Payload
@@ -478,6 +478,65 @@ async def test_a_plain_handler_that_takes_too_long_is_told_and_its_job_goes_on_w
     assert ended.wait(5)
 
 
+async def test_a_plain_handler_that_obeys_has_ended_before_its_job_can_be_retried(bench: Bench) -> None:
+    ended = threading.Event()
+
+    @job("any", queue=QUEUE, attempts=2, timeout_s=0.05)
+    def works(payload: NoPayload, ctx: Context[None]) -> None:
+        while not ctx.cancelled.is_set():
+            time.sleep(0.001)
+        time.sleep(0.05)
+        ended.set()
+
+    outcome = await bench.run(works)
+    assert isinstance(outcome, Retry)
+    assert outcome.reason == "TimeoutError: it took longer than its timeout of 0.05 s"
+    assert ended.is_set()
+
+
+async def test_what_a_plain_handler_raises_when_it_is_told_to_end_is_what_counts(bench: Bench) -> None:
+    @job("any", queue=QUEUE, attempts=2, timeout_s=0.05)
+    def gives_up(payload: NoPayload, ctx: Context[None]) -> None:
+        while not ctx.cancelled.is_set():
+            time.sleep(0.001)
+        raise Unrecoverable("no broom")
+
+    outcome = await bench.run(gives_up)
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == "no broom"
+
+
+async def test_a_plain_handler_that_does_not_obey_holds_its_job_for_a_moment_only(bench: Bench) -> None:
+    go = threading.Event()
+
+    @job("any", queue=QUEUE, timeout_s=0.05)
+    def ignores(payload: NoPayload, ctx: Context[None]) -> None:
+        go.wait(30)
+
+    began = time.monotonic()
+    outcome = await bench.run(ignores)
+    assert OBEY_S <= time.monotonic() - began < 5
+    go.set()
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == "TimeoutError: it took longer than its timeout of 0.05 s"
+
+
+async def test_a_plain_handler_that_found_no_thread_in_time_never_runs(bench: Bench) -> None:
+    go, ran = threading.Event(), threading.Event()
+    blockers = [bench.threads.submit(go.wait, 30) for _ in range(2)]
+
+    @job("any", queue=QUEUE, timeout_s=0.05)
+    def late(payload: NoPayload, ctx: Context[None]) -> None:
+        ran.set()
+
+    outcome = await bench.run(late)
+    go.set()
+    assert isinstance(outcome, Failed)
+    assert all(blocker.result(5) for blocker in blockers)
+    bench.threads.shutdown()
+    assert not ran.is_set()
+
+
 async def test_what_a_handler_raises_while_it_is_cancelled_is_what_counts(bench: Bench) -> None:
     @job("any", queue=QUEUE, timeout_s=0.01)
     async def cleans_up_badly(payload: NoPayload, ctx: Context[None]) -> None:
@@ -700,6 +759,42 @@ async def test_a_job_that_is_taken_back_is_handed_back(bench: Bench) -> None:
         await asyncio.sleep(30)
 
     assert await take_back(bench, sleeps, lambda: started) == HandedBack()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("no broom"), TimeoutError(), SystemExit(1), KeyboardInterrupt(), RetryLater(60), BrokerError("gone")],
+    ids=repr,
+)
+async def test_a_job_is_handed_back_whatever_its_clean_up_raises(bench: Bench, error: BaseException) -> None:
+    """P7, P9: a deploy is no failure of the job's own."""
+    started: list[int] = []
+
+    @job("any", queue=QUEUE)
+    async def cleans_up_badly(payload: NoPayload, ctx: Context[None]) -> None:
+        started.append(1)
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            raise error from None
+
+    assert await take_back(bench, cleans_up_badly, lambda: started) == HandedBack()
+
+
+async def test_a_job_that_says_it_cannot_be_done_fails_although_it_is_taken_back(bench: Bench) -> None:
+    started: list[int] = []
+
+    @job("any", queue=QUEUE, attempts=9)
+    async def gives_up(payload: NoPayload, ctx: Context[None]) -> None:
+        started.append(1)
+        try:
+            await asyncio.sleep(30)
+        finally:
+            raise Unrecoverable("the cafe is gone")
+
+    outcome = await take_back(bench, gives_up, lambda: started)
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == "the cafe is gone"
 
 
 async def test_a_job_that_finishes_although_it_is_taken_back_is_done(bench: Bench) -> None:
