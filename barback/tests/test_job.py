@@ -1,12 +1,13 @@
 """Declaring a job."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from barback.errors import DeclarationError, InvalidOptions
-from barback.job import Context, Job, job
-from barback.options import JobOptions, Retention
+from barback.job import Context, Job, Reply, job
+from barback.options import Deduplication, JobOptions, Retention
 from barback.payload import NoPayload, Payload
 from barback.retry import Exponential
 from barback.testing import make_context
@@ -28,6 +29,9 @@ class Greet(Payload, frozen=True):
     keep_completed=Retention(count=1),
     keep_failed=Retention(count=2),
     on_failure="ignore",
+    deduplicate=Deduplication.throttle("greet", 5),
+    keep_logs=7,
+    keep_stacktraces=3,
 )
 async def greet(payload: Greet, ctx: Context[str]) -> str:
     return f"{ctx.services}, {payload.first_name}"
@@ -49,6 +53,9 @@ def test_a_declaration_holds_all_that_was_said() -> None:
         keep_completed=Retention(count=1),
         keep_failed=Retention(count=2),
         on_failure="ignore",
+        deduplicate=Deduplication.throttle("greet", 5),
+        keep_logs=7,
+        keep_stacktraces=3,
     )
     assert repr(greet) == "<Job greet of greetings>"
 
@@ -65,6 +72,44 @@ async def test_a_job_is_callable_as_its_handler_is() -> None:
     ctx = make_context("Hello")
     assert await greet(Greet(first_name="Ada"), ctx) == "Hello, Ada"
     assert greet_plainly(Greet(first_name="Ada"), ctx) == "Ada"
+
+
+# ── replies ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def answer() -> int:
+    return 7
+
+
+async def test_a_reply_is_awaited_as_any_coroutine() -> None:
+    assert await Reply.to_await(answer()) == 7
+    assert await asyncio.create_task(Reply.to_await(answer())) == 7
+    assert await asyncio.gather(Reply.to_await(answer()), Reply.done(8)) == [7, 8]
+
+
+async def test_a_reply_that_is_to_be_awaited_has_no_result_yet() -> None:
+    reply = Reply.to_await(answer())
+    with pytest.raises(RuntimeError, match="await it"):
+        reply.result()
+    assert await reply == 7
+
+
+async def test_a_reply_that_is_awaited_can_be_cancelled_and_closed() -> None:
+    async def sleeps() -> None:
+        await asyncio.sleep(30)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(Reply.to_await(sleeps()), 0.01)
+    Reply.to_await(sleeps()).close()
+
+
+async def test_a_reply_that_is_done_gives_its_result_as_often_as_asked() -> None:
+    reply = Reply.done(7)
+    assert await reply == 7
+    assert (reply.result(), reply.result()) == (7, 7)
+
+
+# ── declarations ────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("name", ["", "a:b", " a", "a ", "a\tb", "a\nb", "a\x1fb"])

@@ -81,6 +81,9 @@ def test_overrides_are_laid_over_the_declared_options() -> None:
     assert override(declared, {"priority": 1, "delay_s": 60}) == JobOptions(
         attempts=3, backoff=Fixed(2), priority=1, delay_s=60
     )
+    assert override(declared, {"keep_logs": 7, "keep_stacktraces": 3}) == JobOptions(
+        attempts=3, backoff=Fixed(2), priority=5, keep_logs=7, keep_stacktraces=3
+    )
     assert override(declared, {"backoff": None}).backoff is None
 
 

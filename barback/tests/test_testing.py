@@ -2,6 +2,7 @@
 
 import dataclasses
 import doctest
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -129,6 +130,37 @@ async def test_enqueued_jobs_are_answered_and_checked_as_a_broker_would() -> Non
     assert await ctx.enqueue(close, NoPayload()) == Created("2")
     with pytest.raises(InvalidOptions):
         await ctx.enqueue(close, NoPayload(), job_id="5")
+
+
+@job("tell", queue="bar")
+def tell(payload: Order, ctx: Context[Till]) -> list[Any]:
+    assert threading.current_thread() is not threading.main_thread()
+    children = sorted(ctx.children().result().values())
+    first = ctx.enqueue(recount, Recount(city=payload.drink)).result()
+    ctx.enqueue(recount, Recount(city=payload.drink))
+    try:
+        ctx.enqueue(recount, Recount(city="cologne"), attempts=0)
+    except InvalidOptions as error:
+        ctx.log(str(error))
+    assert isinstance(first, Created)
+    return [children, first.job_id]
+
+
+async def test_a_handler_in_a_thread_enqueues_and_reads_children_without_awaiting() -> None:
+    """P1, P5: what it enqueued is in when the call returns; what is not allowed is raised there."""
+    async with InMemory(dataclasses.replace(APP, jobs=[recount, tell])) as h:
+        await h.enqueue.flow(flow(tell, Order(drink="tea"), children=[flow(recount, Recount(city="bonn"))]))
+        worked = {w.name: w.outcome for w in await h.drain()}
+        assert worked["tell"] == Completed('[["bonn"],"2"]')
+        assert (await h.broker.counts("numbers"))["completed"] == 2
+        assert await h.broker.logs("bar", "1") == ["attempts: expected 1 or more, got 0."]
+
+
+async def test_a_plain_handler_alone_has_its_answers_at_once() -> None:
+    def plain(ctx: Context[Till]) -> tuple[Any, Any]:
+        return ctx.enqueue(recount, Recount(city="bonn")).result(), ctx.children().result()
+
+    assert plain(make_context(Till(), children={"bar:1": "b"})) == (Created("1"), {"bar:1": "b"})
 
 
 # ── a whole app ─────────────────────────────────────────────────────────────────────────────────────

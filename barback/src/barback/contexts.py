@@ -3,22 +3,29 @@
 import asyncio
 import json
 import threading
-from collections.abc import Awaitable, Coroutine, Generator, Mapping
-from typing import Any
+from collections.abc import Awaitable, Coroutine, Mapping
+from typing import Any, TypeVar, Unpack
 
 from pydantic_core import to_json
 
+from barback.answers import Answer
 from barback.broker import Broker, FetchedJob
 from barback.executor import Attempt
-from barback.job import Context, Enqueue
+from barback.job import Context, Job, Reply
+from barback.options import Overrides
+from barback.payload import Payload
+from barback.producer import Producer
+
+AnswerT = TypeVar("AnswerT")
+PayloadT = TypeVar("PayloadT", bound=Payload)
 
 
 class ContextMaker:
     """Makes the contexts of one worker. Made on the worker's event loop."""
 
-    def __init__(self, broker: Broker, enqueue: Enqueue, services: Any) -> None:
+    def __init__(self, broker: Broker, producer: Producer, services: Any) -> None:
         self._broker = broker
-        self._enqueue = enqueue
+        self._producer = producer
         self._services = services
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
@@ -33,7 +40,10 @@ class ContextMaker:
         def log_line(line: str) -> Awaitable[None]:
             return self._anywhere(broker.add_log(job.queue, job.id, line, job.options.keep_logs))
 
-        async def children() -> Mapping[str, Any]:
+        def children() -> Reply[Mapping[str, Any]]:
+            return self._anywhere(read_children())
+
+        async def read_children() -> Mapping[str, Any]:
             results = await broker.children_results(job.queue, job.id)
             return {child: json.loads(result) for child, result in results.items()}
 
@@ -52,14 +62,13 @@ class ContextMaker:
             children=children,
         )
 
-    def _anywhere(self, call: Coroutine[Any, Any, None]) -> Awaitable[None]:
+    def _enqueue(
+        self, job: Job[PayloadT, Any, Any], payload: PayloadT, /, **overrides: Unpack[Overrides]
+    ) -> Reply[Answer]:
+        return self._anywhere(self._producer(job, payload, **overrides))
+
+    def _anywhere(self, call: Coroutine[Any, Any, AnswerT]) -> Reply[AnswerT]:
         """On the loop: to be awaited. In a handler's thread: done when this returns, and need not be awaited."""
         if threading.get_ident() == self._loop_thread:
-            return call
-        asyncio.run_coroutine_threadsafe(call, self._loop).result()
-        return _Done()
-
-
-class _Done:
-    def __await__(self) -> Generator[Any, None, None]:
-        yield from ()
+            return Reply.to_await(call)
+        return Reply.done(asyncio.run_coroutine_threadsafe(call, self._loop).result())

@@ -8,27 +8,79 @@ A `Job` is callable with a payload and a context: a test needs no broker.
 
 import inspect
 import typing
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, Unpack, cast
 
 from barback.answers import Answer
 from barback.errors import DeclarationError
-from barback.options import KEEP_COMPLETED, KEEP_FAILED, JobOptions, OnFailure, Overrides, Retention
+from barback.options import KEEP_COMPLETED, KEEP_FAILED, Deduplication, JobOptions, OnFailure, Overrides, Retention
 from barback.payload import Payload
 from barback.retry import Backoff
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
 ServicesT = TypeVar("ServicesT")
 ReturnT = TypeVar("ReturnT")
+AnswerT = TypeVar("AnswerT")
+GivenT = TypeVar("GivenT")
+
+
+class Reply(Coroutine[Any, Any, AnswerT]):
+    """What `ctx.enqueue` and `ctx.children` give.
+
+    `async def` awaits it, as any coroutine: nothing happens before. In the thread of a plain `def` all is done, or has
+    raised, when the call returns; the answer is `.result()`, for who wants it.
+    """
+
+    __slots__ = ("_answered", "_steps")
+
+    def __init__(self, steps: Generator[Any, Any, AnswerT], answered: tuple[AnswerT] | None = None) -> None:
+        self._steps = steps
+        self._answered = answered
+
+    @staticmethod
+    def to_await(call: Coroutine[Any, Any, GivenT]) -> "Reply[GivenT]":
+        """One that is done by awaiting it."""
+        return Reply(call.__await__())
+
+    @staticmethod
+    def done(answer: GivenT) -> "Reply[GivenT]":
+        """One that is done."""
+        return Reply(_give(answer), (answer,))
+
+    def result(self) -> AnswerT:
+        """The answer, in a plain `def`.
+
+        :raises RuntimeError: it is to be awaited.
+        """
+        if self._answered is None:
+            raise RuntimeError("On the event loop there is no result yet: await it.")
+        return self._answered[0]
+
+    def __await__(self) -> Generator[Any, Any, AnswerT]:
+        return self._steps
+
+    def send(self, value: Any, /) -> Any:
+        return self._steps.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._steps.throw(*error)
+
+    def close(self) -> None:
+        self._steps.close()
+
+
+def _give(answer: AnswerT) -> Generator[Any, Any, AnswerT]:
+    yield from ()
+    return answer
 
 
 class Enqueue(Protocol):
-    """Enqueue one job. The same callable is given to handlers (`ctx.enqueue`) and by `connect(app)`."""
+    """Enqueue one job, as the `Producer` of `connect(settings)` does; from a handler's thread too (see `Reply`)."""
 
-    async def __call__(
+    def __call__(
         self, job: "Job[PayloadT, Any, Any]", payload: PayloadT, /, **overrides: Unpack[Overrides]
-    ) -> Answer: ...
+    ) -> Reply[Answer]: ...
 
 
 class Cancellation(Protocol):
@@ -41,7 +93,9 @@ class Cancellation(Protocol):
 class Context(Generic[ServicesT]):
     """What a handler is given besides its payload: one attempt of one job.
 
-    A plain `def` handler, which runs in a thread, may use all but the awaitables.
+    A plain `def` handler, which runs in a thread, may use all of it and awaits nothing: there `enqueue`, `progress`,
+    `log` and `children` are done, or have raised, when they return. The answers of `enqueue` and `children` are their
+    `.result()`: `ctx.children().result()`.
     """
 
     services: ServicesT
@@ -61,7 +115,7 @@ class Context(Generic[ServicesT]):
     """Report progress: a number of percent, or any JSON-able value."""
     log: Callable[[str], Awaitable[None]]
     """Append a line to the job's own log, which is kept in Redis beside it."""
-    children: Callable[[], Awaitable[Mapping[str, Any]]]
+    children: Callable[[], Reply[Mapping[str, Any]]]
     """Results of the finished children of a flow, by `queue:job id`."""
 
 
@@ -102,15 +156,20 @@ def job(  # noqa: PLR0913 — a declaration reads best as one call
     backoff: Backoff | None = None,
     timeout_s: float | None = None,
     lifo: bool = False,
+    deduplicate: Deduplication | None = None,
     keep_completed: Retention = KEEP_COMPLETED,
     keep_failed: Retention = KEEP_FAILED,
     on_failure: OnFailure | None = None,
+    keep_logs: int = 1_000,
+    keep_stacktraces: int = 10,
 ) -> Callable[[Handler[PayloadT, ServicesT, ReturnT]], Job[PayloadT, ServicesT, ReturnT]]:
     """Declare the function below as the handler of job `name` in `queue`.
 
     The function takes a payload (a subclass of `Payload`) and a `Context`; `async def` runs on the worker's loop, plain
     `def` in a thread. What it returns is the job's result and must be JSON-able (pydantic models are). The options
-    mean what `JobOptions` says; `timeout_s` None lets an attempt take as long as it likes.
+    mean what `JobOptions` says; `timeout_s` None lets an attempt take as long as it likes. `deduplicate` holds for
+    every enqueue, whatever the payload, and wins over `Payload.unique`. `keep_logs`: so many lines of the job's log;
+    `keep_stacktraces`: those of so many failed attempts; the newest of each.
 
     :raises DeclarationError: the name, the queue or the function's parameters cannot work.
     :raises InvalidOptions: an option is out of its range.
@@ -125,9 +184,12 @@ def job(  # noqa: PLR0913 — a declaration reads best as one call
         attempts=attempts,
         backoff=backoff,
         lifo=lifo,
+        deduplicate=deduplicate,
         keep_completed=keep_completed,
         keep_failed=keep_failed,
         on_failure=on_failure,
+        keep_logs=keep_logs,
+        keep_stacktraces=keep_stacktraces,
     )
 
     def declare(handler: Handler[PayloadT, ServicesT, ReturnT]) -> Job[PayloadT, ServicesT, ReturnT]:

@@ -72,7 +72,10 @@ class Deduplication:
 
     @classmethod
     def debounce(cls, key: str, ttl_s: float) -> "Deduplication":
-        """Let each add replace the one before while it is delayed; give the job a `delay_s` as long as `ttl_s`."""
+        """Let each add replace the one before while it is delayed: it runs once no add has come for `ttl_s` seconds.
+
+        A job enqueued without a `delay_s` gets one as long as `ttl_s`; what is not delayed cannot be replaced.
+        """
         return cls(key, ttl_s=ttl_s, extend=True, replace=True)
 
     @classmethod
@@ -130,6 +133,8 @@ class Overrides(TypedDict, total=False):
     keep_completed: Retention
     keep_failed: Retention
     on_failure: OnFailure | None
+    keep_logs: int
+    keep_stacktraces: int
 
 
 def override(options: JobOptions, overrides: Overrides) -> JobOptions:

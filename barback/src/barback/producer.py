@@ -87,16 +87,21 @@ class Producer:
         return await self._broker.add_flow(_new_flow(root))
 
     async def raw(self, job: AnyJob, data: Any, /, **overrides: Unpack[Overrides]) -> Answer:
-        """Enqueue a job whose payload is a JSON value, as the CLI and the dashboard get it from a person.
+        """Enqueue a job whose payload is a JSON value of unknown shape, as a form or another service gives it.
 
-        :raises InvalidPayload: it does not fit the job's schema; has a line for each field.
+        :raises InvalidPayload: it is no JSON value, or does not fit the job's schema; has a line for each field.
         """
-        payload = parse_payload(job.payload_type, json.dumps(data), job.name)
-        return await self(job, payload, **overrides)
+        try:
+            text = json.dumps(data, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidPayload(job.name, [f"it is not a JSON value: {error}"]) from None
+        return await self(job, parse_payload(job.payload_type, text, job.name), **overrides)
 
 
 def new_job(job: Job[PayloadT, Any, Any], payload: PayloadT, overrides: Overrides) -> NewJob:
     """What the broker is given for one enqueue: encoded data, options with the overrides laid over them.
+
+    A debounced job without a delay gets one of its time to live: undelayed it could not be replaced.
 
     :raises InvalidPayload: it cannot be written as JSON.
     :raises InvalidOptions: an option is not allowed.
@@ -105,6 +110,9 @@ def new_job(job: Job[PayloadT, Any, Any], payload: PayloadT, overrides: Override
     unique = payload.unique()
     if unique is not None and options.deduplicate is None:
         options = replace(options, deduplicate=Deduplication.keep_last(f"{job.name}:{unique}"))
+    debounce = options.deduplicate
+    if debounce is not None and debounce.replace and debounce.ttl_s is not None and options.delay_s == 0:
+        options = replace(options, delay_s=debounce.ttl_s)
     if options.job_id is not None and options.deduplicate is not None and options.deduplicate.keep_last_if_active:
         # BullMQ gives the id to the kept job when it starts to wait, over whatever job has taken it meanwhile (P6).
         raise InvalidOptions(f"job_id: '{job.name}' is unique (keeps the last one); such a job cannot have an id too.")

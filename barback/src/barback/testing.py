@@ -41,7 +41,7 @@ from barback.app import App
 from barback.broker import Failed, FetchedJob, Lease, Outcome, Settled, Settlement
 from barback.contexts import ContextMaker
 from barback.executor import Attempt, Executor
-from barback.job import AnyJob, Context, Job
+from barback.job import AnyJob, Context, Job, Reply
 from barback.memory import MemoryBroker
 from barback.memory.broker import NEW_YEAR_2026
 from barback.options import Overrides
@@ -101,13 +101,13 @@ def make_context(  # noqa: PLR0913 — what a handler may look at
     enqueued: list[Enqueued] = []
     cancelled = Event()
 
-    async def enqueue(job: Job[PayloadT, Any, Any], payload: PayloadT, /, **overrides: Unpack[Overrides]) -> Answer:
+    def enqueue(job: Job[PayloadT, Any, Any], payload: PayloadT, /, **overrides: Unpack[Overrides]) -> Reply[Answer]:
         new_job(job, payload, overrides)  # for its checks
         enqueued.append(Enqueued(job, payload, overrides))
-        return Created(str(len(enqueued)))
+        return Reply.done(Created(str(len(enqueued))))
 
-    async def results() -> Mapping[str, Any]:
-        return dict(children or {})
+    def results() -> Reply[Mapping[str, Any]]:
+        return Reply.done(dict(children or {}))
 
     return RecordedContext(
         services=services,
@@ -133,14 +133,9 @@ def _recorder(into: list[Any]) -> Callable[[Any], Awaitable[None]]:
     def record(value: Any) -> Awaitable[None]:
         # At once, not when awaited: a plain `def` handler cannot await.
         into.append(value)
-        return _Done()
+        return Reply.done(None)
 
     return record
-
-
-class _Done:
-    def __await__(self) -> Any:
-        yield from ()
 
 
 # ── a whole app ─────────────────────────────────────────────────────────────────────────────────────

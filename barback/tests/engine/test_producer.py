@@ -89,6 +89,8 @@ async def test_one_enqueue_may_override_every_option_of_the_declaration(
         keep_completed=Retention(count=1),
         keep_failed=Retention(),
         on_failure="ignore",
+        keep_logs=7,
+        keep_stacktraces=3,
     )
     assert answer == Created("cafe-7")
     record = await broker.get(process.queue, "cafe-7")
@@ -102,6 +104,8 @@ async def test_one_enqueue_may_override_every_option_of_the_declaration(
         keep_completed=Retention(count=1),
         keep_failed=Retention(),
         on_failure="ignore",
+        keep_logs=7,
+        keep_stacktraces=3,
     )
 
 
@@ -155,6 +159,32 @@ def test_a_unique_job_cannot_have_an_id_of_its_own(update: Job[UpdateStats, None
 def test_deduplication_that_is_asked_for_wins_over_the_payloads_own(update: Job[UpdateStats, None, Any]) -> None:
     asked = Deduplication.simple("mine")
     assert new_job(update, UpdateStats(city_slug="köln"), {"deduplicate": asked}).options.deduplicate == asked
+
+
+@pytest.mark.parametrize(("delay_s", "becomes"), [(0, 5), (60, 60)])
+def test_a_debounced_job_is_delayed_for_else_no_add_could_replace_it(
+    process: Job[ProcessCafe, None, Any], delay_s: float, becomes: float
+) -> None:
+    asked = Deduplication.debounce("k", 5)
+    options = new_job(process, ProcessCafe(cafe_id=7), {"deduplicate": asked, "delay_s": delay_s}).options
+    assert (options.delay_s, options.deduplicate) == (becomes, asked)
+
+
+@pytest.mark.parametrize(
+    "asked", [Deduplication.throttle("k", 5), Deduplication.simple("k"), Deduplication("k", replace=True)]
+)
+def test_other_deduplication_delays_nothing(process: Job[ProcessCafe, None, Any], asked: Deduplication) -> None:
+    assert new_job(process, ProcessCafe(cafe_id=7), {"deduplicate": asked}).options.delay_s == 0
+
+
+async def test_of_debounced_adds_the_last_one_runs_once_they_have_ceased(process: Job[ProcessCafe, None, Any]) -> None:
+    broker = MemoryBroker()
+    for cafe_id in (1, 2):
+        await Producer(broker)(process, ProcessCafe(cafe_id=cafe_id), deduplicate=Deduplication.debounce("k", 5))
+        await broker.move_clock(3)
+    assert not await broker.list_jobs(process.queue, "prioritized", 0, 9)
+    [record] = await broker.list_jobs(process.queue, "delayed", 0, 9)
+    assert json.loads(record.data)["cafeId"] == 2
 
 
 # ── many ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -257,6 +287,21 @@ async def test_raw_refuses_what_does_not_fit_with_a_line_for_each_field(
         await enqueue.raw(process, data)
     assert refused.value.fields == fields
     assert str(refused.value) == "Payload of 'process-cafe' does not fit: " + "; ".join(fields)
+    assert not any((await broker.counts(process.queue)).values())
+
+
+AROUND: list[Any] = []
+AROUND.append(AROUND)
+
+
+@pytest.mark.parametrize(
+    "data", [float("nan"), {"cafeId": float("inf")}, {"cafeId": object()}, {1, 2}, {(1, 2): 3}, AROUND, b"{}"], ids=str
+)
+async def test_raw_refuses_what_is_no_json_value(
+    broker: BullMQBroker, enqueue: Producer, process: Job[ProcessCafe, None, Any], data: Any
+) -> None:
+    with pytest.raises(InvalidPayload, match="Payload of 'process-cafe' does not fit: it is not a JSON value: "):
+        await enqueue.raw(process, data)
     assert not any((await broker.counts(process.queue)).values())
 
 
