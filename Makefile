@@ -17,7 +17,7 @@ help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: setup ## Work the sample: embedded Valkey and Postgres, worker, schedules, reload; Ctrl-C ends it
-	@$(UV) run --no-sync barback dev
+	@.venv/bin/barback dev # not through uv, which would pass each Ctrl-C on a second time
 
 demo: setup ## Import the sample into a temporary folder, work it, print the result
 	@$(UV) run --no-sync cafes demo

@@ -52,12 +52,12 @@ def test_supabase_without_a_database_is_said_to_be_not_there_yet(monkeypatch: py
     assert "geheim" not in str(raised.value)
 
 
-def test_another_kind_of_address_is_refused_with_its_password_masked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", "mysql://worker:geheim@db/cafes")
-    with pytest.raises(
-        SettingsError, match=r"DATABASE_URL: expected postgresql://, got 'mysql://worker:\*\*\*@db/cafes'"
-    ):
+@pytest.mark.parametrize("address", ["mysql://worker:geheim@db/cafes", "host=db port=5432 password=geheim"])
+def test_another_kind_of_address_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", address)
+    with pytest.raises(SettingsError, match="DATABASE_URL: expected postgresql://user:password@host:port/d") as raised:
         load_settings(StoreSettings)
+    assert "geheim" not in str(raised.value)
 
 
 def test_all_wrong_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

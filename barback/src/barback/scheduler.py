@@ -42,7 +42,7 @@ class Scheduler:
                 if _same(old, _wanted(schedule)):
                     continue
                 if old is not None and old.next_at is not None and old.next_at <= self._broker.now():
-                    # Putting removes the job of the next slot. This one is due and shall run: it is not the next any more.
+                    # Putting removes the next slot's job. This one is due and shall run: it is not the next any more.
                     await self._advance(queue, schedule, old)
                 await self._put(queue, schedule)
 

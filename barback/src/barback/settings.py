@@ -59,9 +59,10 @@ class Settings(EnvSettings):
         if value is not None:
             url = value.get_secret_value()
             if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
+                # In other forms than a URL a password can stand anywhere.
+                given = f", got '{mask_url(url)}'" if "://" in url else ""
                 raise ValueError(
-                    f"expected redis:// or rediss://, got '{mask_url(url)}'. "
-                    "In development leave it unset for an embedded server"
+                    f"expected redis:// or rediss://{given}. In development leave it unset for an embedded server"
                 )
         return value
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 
 from barback.errors import SettingsError
-from barback.settings import Blank, EnvSettings, Settings, check_settings, load_settings, mask_url, read_variable
+from barback.settings import Blank, EnvSettings, Settings, check_settings, load_settings, read_variable
 
 
 class QueueNames(EnvSettings):
@@ -42,7 +42,8 @@ class StoreSettings(EnvSettings):
         if value is not None:
             url = value.get_secret_value()
             if urlsplit(url).scheme not in ("postgresql", "postgres"):
-                raise ValueError(f"expected postgresql://, got '{mask_url(url)}'")
+                # Not shown: in other forms than a URL a password can stand anywhere.
+                raise ValueError("expected postgresql://user:password@host:port/database")
         return value
 
     def postgres_url(self) -> str:

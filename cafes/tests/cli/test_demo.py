@@ -1,6 +1,7 @@
 """`cafes demo`: the whole path in one process, and what it says of it."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -85,8 +86,9 @@ def test_only_a_clean_end_is_a_good_one(failed: int, stored: Audit) -> None:
     from barback.worker import WorkerReport
     from cafes.importing.importer import ImportReport
 
-    assert not demo._result(ImportReport(taken=1), WorkerReport(failed=failed), stored, 1.0).is_good
-    good = demo._result(ImportReport(taken=1), WorkerReport(), Audit(1, 1, 0, 0, 1, ()), 1.0)
+    taken_one = ImportReport(Counter({"cafes.csv": 1}))
+    assert not demo._result(taken_one, WorkerReport(failed=failed), stored, 1.0).is_good
+    good = demo._result(taken_one, WorkerReport(), Audit(1, 1, 0, 0, 1, ()), 1.0)
     assert good.is_good
 
 

@@ -60,6 +60,17 @@ async def bring(file: Path, store: PostgresStore, queue: Queue) -> ImportReport:
         return await import_files(files, store, queue)
 
 
+async def test_a_row_that_stands_in_two_files_is_two_cafes_and_counted_in_each(
+    store: PostgresStore, write: WriteFile, database: str
+) -> None:
+    """C1: nothing is overwritten without a word; the rules will call one of them a duplicate."""
+    file = write(FILE)
+    with opened([file, file]) as files:
+        report = await import_files(files, store, Queue())
+    assert (report.taken, report.rows) == (8, 10)
+    assert read(database, "select count(*) as stored from cafes") == [{"stored": 8}]
+
+
 async def test_taken_and_refused_are_all_rows(store: PostgresStore, write: WriteFile, database: str) -> None:
     """C1."""
     queue = Queue()

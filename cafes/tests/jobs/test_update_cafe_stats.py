@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
+from pydantic import ValidationError
 
 from barback import RetryLater, Unrecoverable
 from barback.testing import RecordedContext, make_context
@@ -109,3 +110,11 @@ async def test_an_outage_uses_up_no_attempt() -> None:
 
     with pytest.raises(RetryLater):
         await update(Down("postgresql://127.0.0.1:1/cafes"), None)
+
+
+def test_all_spellings_of_a_city_are_one_waiting_job_and_no_spelling_is_all_cities() -> None:
+    """C4, P4."""
+    assert UpdateCafeStats(city_slug="Düsseldorf").unique() == UpdateCafeStats(city_slug="duesseldorf").unique()
+    assert UpdateCafeStats().unique() == "*"
+    with pytest.raises(ValidationError):
+        UpdateCafeStats(city_slug="")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from barback.app import AnyApp
-from barback.cli.running_dev import VALKEY_FOLDER, RunningDev, announced
+from barback.cli.running_dev import POSTGRES_FOLDER, VALKEY_FOLDER, announced
 from barback.embedded import EmbeddedPostgres, EmbeddedValkey
 from barback.embedded.valkey import free_port, is_free
 from barback.settings import Settings, read_variable
@@ -40,8 +40,10 @@ def start_servers(
     variable = app.development.postgres_url
     if variable and not any(map(read_variable, (variable, *app.development.instead))):
         click.echo("starting Postgres …", err=True)
-        servers.postgres = closing.enter_context(EmbeddedPostgres(folder / "postgres"))
+        servers.postgres = closing.enter_context(EmbeddedPostgres(folder / POSTGRES_FOLDER))
         servers.environment[variable] = servers.postgres.url
+    if servers.environment:
+        closing.enter_context(announced(folder, servers.environment))
     return servers
 
 
@@ -51,7 +53,6 @@ def _start_valkey(
     port = port or choose_port(folder / "redis-port")
     servers.valkey = closing.enter_context(EmbeddedValkey(folder / VALKEY_FOLDER, port=port))
     (folder / "redis-port").write_text(f"{port}\n")
-    closing.enter_context(announced(folder, RunningDev(servers.valkey.url, settings.redis_db)))
     servers.environment |= {"REDIS_URL": servers.valkey.url, "REDIS_DB": str(settings.redis_db)}
 
 

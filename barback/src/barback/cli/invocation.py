@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from barback.app import AnyApp
 from barback.cli.app_lookup import find_app_path, find_project, load_app
-from barback.cli.running_dev import find_running_dev
+from barback.cli.running_dev import borrow_environment
 from barback.errors import SettingsError
 from barback.settings import Settings, check_settings, load_settings
 
@@ -57,12 +55,12 @@ class Invocation:
 
         :raises SettingsError: there is neither.
         """
-        if self.settings.redis_url is not None:
-            return self.settings
-        dev = find_running_dev(self.data_folder)
-        if dev is None:
+        borrow_environment(self.data_folder)
+        # Read again: what was read before did not know of the borrowed ones.
+        settings = load_settings(Settings)
+        if settings.redis_url is None:
             raise SettingsError(
                 "REDIS_URL is not set and no 'barback dev' runs in this project. "
                 "Set it to your Redis (redis://host:6379), or start 'barback dev' in another terminal."
             )
-        return self.settings.model_copy(update={"redis_url": SecretStr(dev.redis_url), "redis_db": dev.redis_db})
+        return settings

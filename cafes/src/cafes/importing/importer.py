@@ -27,8 +27,12 @@ EnqueueAll = Callable[[Sequence[UUID]], Awaitable[object]]
 class ImportReport:
     """What became of the rows: `taken` plus those refused are all of them (C1)."""
 
-    taken: int = 0
+    taken_by_file: Counter[str] = field(default_factory=Counter[str])
     refused: list[Refused] = field(default_factory=list[Refused])
+
+    @property
+    def taken(self) -> int:
+        return self.taken_by_file.total()
 
     @property
     def rows(self) -> int:
@@ -46,24 +50,24 @@ async def import_files(
     :raises ImportBroken: the store or the queue failed; says how far it came and that it may be run again.
     """
     report = ImportReport()
+    keys = RowKeys()
     for file in files:
-        keys = RowKeys()
         for batch in _batches(file, report.refused):
             rows = [ImportRow(keys.next(row.cafe), row.cafe) for row in batch]
             try:
                 await enqueue_all(await store.import_rows(rows))
             except BarbackError as error:
                 raise ImportBroken(file.name, batch[0].line, report.taken, error) from error
-            report.taken += len(rows)
+            report.taken_by_file[file.name] += len(rows)
             on_progress(file, report)
         on_progress(file, report)
     return report
 
 
 class RowKeys:
-    """Names each row of one file: what it says, and the how manieth row it is that says so.
+    """Names each row of one import: what it says, and the how manieth row it is that says so.
 
-    So the same file again means the same cafes, while a row that stands in it twice is two cafes, of which the rules
+    So the same files again mean the same cafes, while a row that stands in them twice is two cafes, of which the rules
     will call one a duplicate.
     """
 

@@ -1,5 +1,6 @@
 """Imports as a person sees them: a bar while they run, and at the end what was taken and each row that was not."""
 
+from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -62,6 +63,7 @@ def show_report(report: ImportReport, files: Sequence[CafeFile], console: Consol
             ignored = printable(", ".join(file.ignored_columns))
             # One line, however wide the terminal: it may be read by a program.
             console.print(f"{printable(file.name)}: columns that are not read: {ignored}", markup=False, soft_wrap=True)
+    console.print(_taken(report, files))
     if report.refused:
         table = Table(
             Column("File", overflow="fold"),
@@ -74,3 +76,15 @@ def show_report(report: ImportReport, files: Sequence[CafeFile], console: Consol
             table.add_row(*(escape(printable(cell)) for cell in cells))
         console.print(table)
     console.print(f"{report.taken} of {report.rows} rows taken, {len(report.refused)} refused.", markup=False)
+
+
+def _taken(report: ImportReport, files: Sequence[CafeFile]) -> Table:
+    table = Table(
+        Column("File", overflow="fold"), *(Column(name, justify="right") for name in ("Rows", "Taken", "Refused"))
+    )
+    refused = Counter(row.file for row in report.refused)
+    for name in dict.fromkeys(file.name for file in files):
+        taken = report.taken_by_file[name]
+        counts = (taken + refused[name], taken, refused[name])
+        table.add_row(escape(printable(name)), *map(str, counts))
+    return table

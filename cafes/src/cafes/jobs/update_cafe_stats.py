@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from barback import Context, Exponential, Payload, RetryLater, Unrecoverable, job
 from cafes.errors import StoreUnavailable
 from cafes.jobs.result import Result
@@ -19,11 +21,11 @@ OUTAGE_RETRY_S = 5.0
 class UpdateCafeStats(Payload, frozen=True):
     """Which city, by its slug. None: all of them."""
 
-    city_slug: str | None = None
+    city_slug: str | None = Field(default=None, min_length=1)
 
     def unique(self) -> str:
         """One waiting job a city; an add while one runs is kept, so that nothing goes uncounted (P4, C3)."""
-        return self.city_slug or "*"
+        return "*" if self.city_slug is None else slugify(self.city_slug)
 
 
 class CafeStatsUpdated(Result, frozen=True):
