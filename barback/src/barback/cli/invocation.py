@@ -55,9 +55,10 @@ class Invocation:
 
         :raises SettingsError: there is neither.
         """
-        borrow_environment(self.data_folder)
-        # Read again: what was read before did not know of the borrowed ones.
-        settings = load_settings(Settings)
+        settings = self.settings
+        if settings.redis_url is None:
+            borrow_environment(self.data_folder)
+            settings = load_settings(Settings)
         if settings.redis_url is None:
             raise SettingsError(
                 "REDIS_URL is not set and no 'barback dev' runs in this project. "
