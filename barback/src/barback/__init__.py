@@ -15,17 +15,30 @@ from barback.app import App, Development, no_services
 from barback.broker import QueueLimits
 from barback.connect import connect
 from barback.cron import Schedule
-from barback.errors import BarbackError, RetryLater, Unrecoverable
+from barback.errors import (
+    BarbackError,
+    BrokerError,
+    BrokerUnavailable,
+    InvalidOptions,
+    InvalidPayload,
+    RetryLater,
+    SettingsError,
+    UnknownJob,
+    Unrecoverable,
+)
 from barback.job import Context, Job, job
 from barback.options import Deduplication, Retention
 from barback.payload import NoPayload, Payload
 from barback.producer import Flow, Producer, flow
 from barback.retry import Custom, Exponential, Fixed
+from barback.worker import Worker, WorkerOptions, WorkerReport
 
 __all__ = [
     "Answer",
     "App",
     "BarbackError",
+    "BrokerError",
+    "BrokerUnavailable",
     "Context",
     "Created",
     "Custom",
@@ -34,6 +47,8 @@ __all__ = [
     "Exponential",
     "Fixed",
     "Flow",
+    "InvalidOptions",
+    "InvalidPayload",
     "Job",
     "NoPayload",
     "Payload",
@@ -42,8 +57,13 @@ __all__ = [
     "Retention",
     "RetryLater",
     "Schedule",
+    "SettingsError",
     "Swallowed",
+    "UnknownJob",
     "Unrecoverable",
+    "Worker",
+    "WorkerOptions",
+    "WorkerReport",
     "connect",
     "flow",
     "job",

@@ -116,7 +116,9 @@ class BullMQBroker:
         keys = self._keys(queue)
         if not await self._connection.run("EXISTS", keys.job(job_id)):
             return False
-        answer = await self._script("removeJob", [keys.job(job_id), keys["repeat"]], job_id, 1, keys.base)
+        # A parent whose last child goes may wait from now on; here, if it is in the same queue (P6).
+        command = self._connection.script("removeJob", [keys.job(job_id), keys["repeat"]], job_id, 1, keys.base)
+        [answer] = await run_keeping_layout(self._connection, keys, [command])
         if answer != 1:
             reason = "a schedule owns it" if answer == -8 else "it, or a child of it, is being worked"
             raise BrokerError(f"Job {job_id} of '{queue}' was not removed: {reason}.")
