@@ -6,7 +6,7 @@
         Failed ──► failed            HandedBack ──► the front of waiting, attempt not used up
     active without a lock, twice seen ──► recover_stalled ──► waiting, crash count + 1
 
-`bullmq/` implements it over Redis, `memory.py` in dictionaries; both pass `tests/contract/`.
+`bullmq/` implements it over Redis, `memory/` in dictionaries; both pass `tests/contract/`.
 Every method may raise `BrokerUnavailable` (nothing known to be written) and `BrokerError`.
 """
 

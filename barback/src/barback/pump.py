@@ -69,9 +69,14 @@ class Pump:
     _failures: int = 0
 
     @property
+    def busy(self) -> bool:
+        """A job runs."""
+        return bool(self._running)
+
+    @property
     def idle(self) -> bool:
         """Nothing runs, and nothing is left to be written."""
-        return not self._running and not self._outbox
+        return not self.busy and not self._outbox
 
     async def run(self) -> None:
         """Work until drained: told to, and idle."""

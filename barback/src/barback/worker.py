@@ -94,7 +94,7 @@ class Worker:
             locks = LockKeeper(
                 self._broker, self._options.lock_s, lambda job: loop.call_soon_threadsafe(_lost, pumps, job)
             )
-            # One thread more than can be asked for costs nothing: they are made when needed.
+            # As many as jobs can run; a thread is made when it is needed.
             threads = ThreadPoolExecutor(sum(map(self._concurrency, self._queues)), "barback-job")
             pumps += self._make_pumps(services, locks, threads)
             scheduler = Scheduler(self._broker, self._schedules())
@@ -201,7 +201,8 @@ async def _leave(pumps: list[Pump]) -> None:
     """Hand back what runs, and write it if the broker answers."""
     for pump in pumps:
         pump.take_back()
-    await asyncio.sleep(TAKE_BACK_S)
+    if any(pump.busy for pump in pumps):
+        await asyncio.sleep(TAKE_BACK_S)
     for pump in pumps:
         pump.abandon()
     with contextlib.suppress(BarbackError, TimeoutError):
