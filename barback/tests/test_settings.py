@@ -60,7 +60,7 @@ def test_every_setting_is_read_from_the_variable_of_its_name(monkeypatch: pytest
         "WORKER_CONCURRENCY": "7",
         "BARBACK_LOCK_S": "30",
         "BARBACK_STALLED_CHECK_S": "2.5",
-        "BARBACK_CRASH_LIMIT": "0",
+        "BARBACK_CRASH_LIMIT": "1",
         "BARBACK_GRACE_S": "0",
     }
     for name, value in variables.items():
@@ -70,7 +70,7 @@ def test_every_setting_is_read_from_the_variable_of_its_name(monkeypatch: pytest
     assert settings.redis_url.get_secret_value() == "redis://h:6379"
     assert (settings.redis_db, settings.redis_prefix, settings.environment) == (2, "other", "production")
     assert (settings.concurrency, settings.lock_s, settings.stalled_check_s) == (7, 30, 2.5)
-    assert (settings.crash_limit, settings.grace_s) == (0, 0)
+    assert (settings.crash_limit, settings.grace_s) == (1, 0)
 
 
 def test_the_environment_wins_over_env_local_which_wins_over_env(

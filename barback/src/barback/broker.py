@@ -4,7 +4,7 @@
     exchange(fetch) ──► active, with a lock ──► exchange(outcomes):
         Completed ──► completed      Retry ──► delayed or waiting
         Failed ──► failed            HandedBack ──► the front of waiting, attempt not used up
-    active without a lock, twice seen ──► recover_stalled ──► waiting, crash count + 1
+    active without a lock, twice seen ──► recover_stalled ──► waiting, stalls + 1
 
 `bullmq/` implements it over Redis, `memory/` in dictionaries; both pass `tests/contract/`.
 Every method may raise `BrokerUnavailable` (nothing known to be written) and `BrokerError`.
@@ -74,13 +74,16 @@ class FetchedJob:
     """The attempt this run is, counted from 1."""
     starts: int = 1
     crashes: int = 0
+    """How often its worker died under it: the first time, and then each time that it ran alone (P8)."""
+    stalls: int = 0
+    """How often it was found active without a lock, whoever was to blame."""
     added_at: float = 0.0
     started_at: float = 0.0
     stacktraces: Sequence[str] = ()
     """Of earlier attempts, oldest first."""
     schedule_id: str | None = None
     deferred_failure: str | None = None
-    """Not None: fail it with this reason without running it (crash limit, failed child)."""
+    """Not None: fail it with this reason without running it (a failed child; another worker's stall limit)."""
     unreadable: str | None = None
     """Not None: its hash cannot be decoded, for this reason; only queue, id and token can be trusted."""
 
@@ -114,8 +117,19 @@ class Failed:
 class HandedBack:
     """Not finished here: back to the front of waiting, the attempt not used up (P9)."""
 
+    begun: bool = True
+    """False: its handler was never called."""
+
 
 Outcome = Completed | Retry | Failed | HandedBack
+
+
+def crashes_kept(job: FetchedJob, outcome: Outcome) -> int:
+    """How many crashes that it was alone in stay counted of a job that is settled so.
+
+    One that failed for good and is put back by a person starts anew, whether it failed for them or not.
+    """
+    return 0 if isinstance(outcome, Failed) else job.crashes - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +190,26 @@ class QueueLimits:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What a renewal of locks found."""
+
+    lost: Sequence[FetchedJob] = ()
+    """Their lock is gone or another worker's."""
+    cancelled: Sequence[tuple[FetchedJob, str]] = ()
+    """Somebody wants these to end, for this reason. Told once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """The ids of jobs that nobody worked any more."""
+
+    waiting: Sequence[str] = ()
+    """Put back to the front of waiting."""
+    failed: Sequence[str] = ()
+    """They cannot be read, and are failed with the reason (P11)."""
+
+
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -193,6 +227,7 @@ class JobRecord:
     attempts_made: int = 0
     starts: int = 0
     crashes: int = 0
+    """As `FetchedJob.crashes`."""
     progress: str = "0"
     result: str | None = None
     failed_reason: str | None = None
@@ -264,14 +299,28 @@ class Broker(Protocol):
         """
         ...
 
-    def extend_locks(self, queue: str, jobs: Sequence[FetchedJob], lock_s: float) -> list[FetchedJob]:
-        """Renew the locks of held jobs from now; return those whose lock is lost. Called from the renewal thread."""
+    def extend_locks(self, queue: str, jobs: Sequence[FetchedJob], lock_s: float) -> Renewal:
+        """Renew the locks of held jobs from now. Called from the renewal thread."""
         ...
 
-    async def recover_stalled(self, queue: str, every_s: float, crash_limit: int) -> list[str]:
-        """Put jobs active without a lock back to waiting, if nobody looked for `every_s`; their ids.
+    async def recover_stalled(self, queue: str, every_s: float) -> Recovered:
+        """Put jobs active without a lock back to waiting, if nobody looked for `every_s`.
 
-        A job is touched when it is seen so a second time. Over the crash limit it carries a deferred failure (P8).
+        A job is touched when it is seen so a second time. One that cannot be read is failed instead (P11).
+        """
+        ...
+
+    async def set_alone(self, job: FetchedJob, alone: bool) -> bool:
+        """Write down that a held job runs alone in its worker from now on, or no more; False: its lock is lost.
+
+        If it is found without a lock while that stands there, the crash is its own (P8). Settling it takes it back.
+        """
+        ...
+
+    async def cancel(self, queue: str, job_id: str, reason: str) -> None:
+        """Have an active job cancelled by the worker that holds it, when it renews its locks.
+
+        `BrokerError`: it is not active.
         """
         ...
 

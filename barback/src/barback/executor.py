@@ -43,6 +43,8 @@ class Attempt:
     """Set when the handler should end early; handlers in threads look at it."""
     taken_back: bool = False
     """The worker cancels the attempt to hand the job back: that is no failure."""
+    cancel_reason: str | None = None
+    """Not None: somebody cancels the job, which fails with this reason."""
 
 
 class Executor:
@@ -54,15 +56,26 @@ class Executor:
         make_context: Callable[[FetchedJob, Attempt], Context[Any]],
         threads: Pool,
         draw: Callable[[], float] = random.random,
+        crash_limit: int = 3,
     ) -> None:
         self._registry = registry
         self._make_context = make_context
         self._threads = threads
         self._draw = draw
+        self._crash_limit = crash_limit
+
+    def refuses(self, fetched: FetchedJob) -> bool:
+        """Whether it fails without being run, for what is stored of it."""
+        return self._refusal(fetched) is not None
+
+    def timeout_s(self, fetched: FetchedJob) -> float | None:
+        """How long an attempt may take; None: as long as it likes, or nobody knows the job."""
+        job = self._registry.get(fetched.name)
+        return job.timeout_s if job else None
 
     async def execute(self, fetched: FetchedJob, attempt: Attempt) -> Outcome:
         """Run one attempt to its end; never raises."""
-        refusal = _refusal(fetched)
+        refusal = self._refusal(fetched)
         if refusal is not None:
             return Failed(refusal)
         try:
@@ -75,11 +88,7 @@ class Executor:
         try:
             result = await self._call(job, payload, self._make_context(fetched, attempt), attempt)
         except BaseException as error:  # noqa: BLE001 — even CancelledError and SystemExit end one job only (B3)
-            if attempt.taken_back and not isinstance(error, Unrecoverable):
-                if not isinstance(error, asyncio.CancelledError):
-                    log.info("job raised while taken back", job=job.name, job_id=fetched.id, error=describe(error))
-                return HandedBack()
-            return self._after_error(job, fetched, error)
+            return _interrupted(job, fetched, attempt, error) or self._after_error(job, fetched, error)
         return _completed(job, result)
 
     async def _call(self, job: AnyJob, payload: Payload, ctx: Context[Any], attempt: Attempt) -> Any:
@@ -115,6 +124,18 @@ class Executor:
             raise error
         return result
 
+    def _refusal(self, fetched: FetchedJob) -> str | None:
+        """The reason to fail it without running it; None: there is none."""
+        if fetched.unreadable is not None:
+            return fetched.unreadable
+        if fetched.crashes >= self._crash_limit:
+            return (
+                f"Its worker died while it ran, {fetched.crashes} times{_alone(fetched.crashes)}: it is not run again."
+            )
+        if fetched.deferred_failure is not None and fetched.stalls:
+            return f"It was found active without a lock, {fetched.stalls} times: {fetched.deferred_failure}"
+        return fetched.deferred_failure
+
     def _after_error(self, job: AnyJob, fetched: FetchedJob, error: BaseException) -> Outcome:
         reason, stacktrace = describe(error), format_stacktrace(error)
         if isinstance(error, RetryLater):
@@ -127,6 +148,17 @@ class Executor:
             log.exception("backoff failed", job=job.name, job_id=fetched.id)
             return Failed(f"{reason} (and its backoff raised {describe(broken)})"[:LONGEST_REASON], stacktrace)
         return Failed(reason, stacktrace) if after_s is None else Retry(after_s, reason, stacktrace)
+
+
+def _interrupted(job: AnyJob, fetched: FetchedJob, attempt: Attempt, error: BaseException) -> Outcome | None:
+    """What becomes of a job that was told to end; None: it was not."""
+    if attempt.cancel_reason is not None:
+        return Failed(f"Cancelled: {attempt.cancel_reason}"[:LONGEST_REASON])
+    if not attempt.taken_back or isinstance(error, Unrecoverable):
+        return None
+    if not isinstance(error, asyncio.CancelledError):
+        log.info("job raised while taken back", job=job.name, job_id=fetched.id, error=describe(error))
+    return HandedBack()
 
 
 def _in_thread(job: AnyJob, payload: Payload, ctx: Context[Any]) -> tuple[Any, BaseException | None]:
@@ -165,12 +197,8 @@ def format_stacktrace(error: BaseException) -> str:
     return f"{text[:half]}\n… {len(text) - 2 * half} characters …\n{text[-half:]}"
 
 
-def _refusal(fetched: FetchedJob) -> str | None:
-    """The reason to fail it without running it; None: there is none."""
-    reason = fetched.unreadable if fetched.unreadable is not None else fetched.deferred_failure
-    if fetched.unreadable is None and reason is not None and fetched.crashes:
-        return f"It was active when its worker died, {fetched.crashes} times: {reason}"
-    return reason
+def _alone(crashes: int) -> str:
+    return " (all but the first time it ran alone)" if crashes > 1 else ""
 
 
 def _backoff(job: AnyJob, fetched: FetchedJob) -> Backoff | None:

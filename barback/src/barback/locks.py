@@ -1,24 +1,46 @@
 """Keeps the locks of running jobs, from a thread of its own: a handler that blocks the loop keeps its job (B11)."""
 
+import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import inf
 from threading import Event, Lock, Thread
 
 import structlog
 
-from barback.broker import Broker, FetchedJob
+from barback.broker import Broker, FetchedJob, Renewal
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.locks")
 
 
-class LockKeeper:
-    """Renews every `lock_s` / 3 the locks of the jobs it holds. `on_lost` is called from its thread."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A job whose lock is kept, and until when, by the monotonic clock."""
 
-    def __init__(self, broker: Broker, lock_s: float, on_lost: Callable[[FetchedJob], object]) -> None:
+    job: FetchedJob
+    until: float
+
+
+class LockKeeper:
+    """Renews every `lock_s` / 3 the locks of the jobs it holds.
+
+    `on_lost` and `on_cancelled` (with the reason that somebody gave) are called from its thread. A job that is held
+    longer than it may be is lost too: nothing else would ever take it from a handler that does not end.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        lock_s: float,
+        on_lost: Callable[[FetchedJob], object],
+        on_cancelled: Callable[[FetchedJob, str], object] = lambda _job, _reason: None,
+    ) -> None:
         self._broker = broker
         self._lock_s = lock_s
         self._on_lost = on_lost
-        self._held: dict[str, FetchedJob] = {}
+        self._on_cancelled = on_cancelled
+        self._held: dict[str, Held] = {}
         self._guard = Lock()
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="barback-locks", daemon=True)
@@ -30,9 +52,10 @@ class LockKeeper:
         """Stop renewing; does not wait for an answer that is on its way."""
         self._stopped.set()
 
-    def hold(self, job: FetchedJob) -> None:
+    def hold(self, job: FetchedJob, for_s: float = inf) -> None:
+        """Keep its lock for so long from now, or until it is released."""
         with self._guard:
-            self._held[job.token] = job
+            self._held[job.token] = Held(job, time.monotonic() + for_s)
 
     def release(self, job: FetchedJob) -> None:
         with self._guard:
@@ -41,6 +64,7 @@ class LockKeeper:
     def _run(self) -> None:
         rest_s = self._lock_s / 3
         while not self._stopped.wait(rest_s):
+            self._give_up_overdue()
             renewed = [self._renew(queue, jobs) for queue, jobs in self._by_queue().items()]
             # A lock must not run out while we rest from a failure.
             rest_s = self._lock_s / (3 if all(renewed) else 20)
@@ -48,25 +72,38 @@ class LockKeeper:
     def _by_queue(self) -> dict[str, list[FetchedJob]]:
         jobs: dict[str, list[FetchedJob]] = defaultdict(list)
         with self._guard:
-            for job in self._held.values():
-                jobs[job.queue].append(job)
+            for held in self._held.values():
+                jobs[held.job.queue].append(held.job)
         return jobs
+
+    def _give_up_overdue(self) -> None:
+        now = time.monotonic()
+        with self._guard:
+            overdue = [held.job for held in self._held.values() if held.until < now]
+        for job in overdue:
+            log.error("lock given up: the job did not end at its timeout", queue=job.queue, job=job.name, job_id=job.id)
+        self._lose(overdue)
 
     def _renew(self, queue: str, jobs: list[FetchedJob]) -> bool:
         try:
-            lost = self._broker.extend_locks(queue, jobs, self._lock_s)
-            self._tell(lost)
+            self._tell(self._broker.extend_locks(queue, jobs, self._lock_s))
         except Exception as error:  # noqa: BLE001 — the thread must live as long as there are locks to keep
             log.warning("locks not renewed", queue=queue, jobs=len(jobs), error=f"{type(error).__name__}: {error}")
             return False
         return True
 
-    def _tell(self, lost: list[FetchedJob]) -> None:
+    def _tell(self, renewal: Renewal) -> None:
+        self._lose(renewal.lost)
+        for job, reason in renewal.cancelled:
+            self._on_cancelled(job, reason)
+
+    def _lose(self, lost: Sequence[FetchedJob]) -> None:
         for job in lost:
             with self._guard:
                 # It may have been settled while we asked: then its lock is gone as it should be, and its token may
                 # hold the next job already.
-                still_held = self._held.get(job.token) is job
+                held = self._held.get(job.token)
+                still_held = held is not None and held.job is job
                 if still_held:
                     del self._held[job.token]
             if still_held:

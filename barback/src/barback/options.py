@@ -14,9 +14,9 @@ HIGHEST_PRIORITY_NUMBER = 2_097_151
 RESERVED_JOB_IDS = frozenset(
     {"active", "wait", "waiting", "waiting-children", "paused", "completed", "failed", "delayed", "prioritized"}
     | {"repeat", "stalled", "stalled-check", "limiter", "id", "meta", "pc", "events", "marker", "de", "dn"}
-    | {"priority", "metrics"}
+    | {"priority", "metrics", "barback-cancels"}
 )
-"""Suffixes of BullMQ's own keys: a job with such an id would overwrite the queue itself."""
+"""Suffixes of BullMQ's own keys, and of ours: a job with such an id would overwrite the queue itself."""
 
 OnFailure = Literal["fail-parent", "continue-parent", "ignore", "remove"]
 """What a child's final failure does to its parent; None leaves the parent waiting (BullMQ's rule)."""

@@ -7,8 +7,9 @@ lone job is settled at once. Outcomes that could not be written are kept and wri
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
@@ -28,6 +29,7 @@ from barback.broker import (
 from barback.errors import BarbackError
 from barback.executor import Attempt, Executor, describe
 from barback.locks import LockKeeper
+from barback.quarantine import Quarantine
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
 
@@ -60,6 +62,9 @@ class Pump:
     lease: Lease
     executor: Executor
     locks: LockKeeper
+    quarantine: Quarantine
+    grace_s: float = 25.0
+    """How much longer than its `timeout_s` the lock of a job that does not end is kept."""
     counts: Counter[Count] = field(default_factory=Counter[Count])
     _outbox: list[Settlement] = field(default_factory=list[Settlement])
     _running: dict[str, Running] = field(default_factory=dict[str, Running])
@@ -67,6 +72,11 @@ class Pump:
     _waiting: asyncio.Task[None] | None = None
     _draining: bool = False
     _failures: int = 0
+    _suspicious: bool = False
+    """The last fetch gave a job that must run alone. More may follow: one at a time, then."""
+
+    def __post_init__(self) -> None:
+        self.quarantine.when_open(self._wake.set)
 
     @property
     def busy(self) -> bool:
@@ -113,16 +123,26 @@ class Pump:
 
     def lost(self, job: FetchedJob) -> None:
         """Cancel a job whose lock is lost: another worker may have it."""
-        running = self._running.get(job.token)
-        # The job may be settled by now, and its token hold the next one.
-        if running is not None and running.job is job:
+        if running := self._of(job):
             log.warning("lock lost", queue=self.queue, job=job.name, job_id=job.id)
             self._cancel(running)
+
+    def cancel(self, job: FetchedJob, reason: str) -> None:
+        """End a job that somebody wants to end: it fails with that reason."""
+        if running := self._of(job):
+            log.warning("job cancelled", queue=self.queue, job=job.name, job_id=job.id, reason=reason)
+            running.attempt.cancel_reason = reason
+            self._cancel(running)
+
+    def _of(self, job: FetchedJob) -> Running | None:
+        # The job may be settled by now, and its token hold the next one.
+        running = self._running.get(job.token)
+        return running if running is not None and running.job is job else None
 
     async def _turn(self) -> None:
         self._wake.clear()
         settlements, self._outbox = self._outbox, []
-        free = 0 if self._draining else self.concurrency - len(self._running)
+        free = self._free()
         if not settlements and not free:
             # Who has no slot free must not take the wake-ups that idle workers need.
             await self._stop_waiting()
@@ -137,19 +157,51 @@ class Pump:
         self._failures = 0
         for settlement, settled in zip(settlements, exchange.settled, strict=True):
             self._written(settlement, settled)
+        if free:
+            self._suspicious = False
         for job in exchange.jobs:
-            self._start(job)
+            self._take(job)
         if len(exchange.jobs) < free and not self._outbox:
             await self._rest(exchange)
 
-    def _start(self, job: FetchedJob) -> None:
-        attempt = Attempt()
-        running = Running(job, attempt, asyncio.create_task(self.executor.execute(job, attempt)))
-        self._running[job.token] = running
+    def _free(self) -> int:
+        """How many jobs to fetch."""
+        if self._draining or self.quarantine.closed:
+            return 0
+        return min(self.concurrency - len(self._running), 1 if self._suspicious else self.concurrency)
+
+    def _take(self, job: FetchedJob) -> None:
         self.locks.hold(job)
+        if not job.crashes or self.executor.refuses(job):
+            self.quarantine.enter()
+            self._start(job, self._execute)
+            return
+        self._suspicious = True
+        if self.quarantine.admit(job):
+            self._start(job, self._execute_alone)
+        else:
+            # Another worker may be free for it, and ours will be.
+            self._settle(job, HandedBack(begun=False))
+
+    def _start(self, job: FetchedJob, execute: Callable[[FetchedJob, Attempt], Coroutine[Any, Any, Outcome]]) -> None:
+        attempt = Attempt()
+        task = asyncio.create_task(execute(job, attempt), name=f"{job.name} {job.id}")
+        running = self._running[job.token] = Running(job, attempt, task)
         running.task.add_done_callback(lambda task: self._ended(running, task))
 
+    async def _execute_alone(self, job: FetchedJob, attempt: Attempt) -> Outcome:
+        async with self.quarantine.alone(job):
+            return await self._execute(job, attempt)
+
+    async def _execute(self, job: FetchedJob, attempt: Attempt) -> Outcome:
+        timeout_s = self.executor.timeout_s(job)
+        if timeout_s is not None:
+            # What does not obey its timeout must not keep its job for ever.
+            self.locks.hold(job, timeout_s + self.grace_s)
+        return await self.executor.execute(job, attempt)
+
     def _ended(self, running: Running, task: asyncio.Task[Outcome]) -> None:
+        self.quarantine.leave(running.job)
         if task.cancelled():
             # Before it began: an attempt that runs makes an outcome of its cancellation.
             outcome: Outcome = HandedBack()
@@ -172,7 +224,9 @@ class Pump:
         if settled is Settled.CHILDREN:
             self._settle(job, Failed("It cannot complete: a child job is still pending, or has failed."))
             return
-        if settled is Settled.BROKEN and outcome != UNWRITABLE:
+        if settled is Settled.BROKEN and job.unreadable is None:
+            # Plainer first; then as a job that BullMQ's scripts cannot take.
+            job.unreadable = UNWRITABLE.reason if outcome == UNWRITABLE else None
             self._settle(job, UNWRITABLE)
             return
         self.locks.release(job)
@@ -180,7 +234,8 @@ class Pump:
             log.warning("outcome refused", queue=self.queue, job=job.name, job_id=job.id, reason=settled.value)
             self.counts["refused"] += 1
             return
-        self.counts[_count_of(outcome)] += 1
+        if outcome != HandedBack(begun=False):
+            self.counts[_count_of(outcome)] += 1
         if isinstance(outcome, Failed):
             log.error("job failed", queue=self.queue, job=job.name, job_id=job.id, reason=outcome.reason)
         elif isinstance(outcome, Retry):

@@ -13,11 +13,10 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.recovery")
 class Recovery:
     """Looks after one queue, at once and then every `every_s` seconds."""
 
-    def __init__(self, broker: Broker, queue: str, every_s: float, crash_limit: int) -> None:
+    def __init__(self, broker: Broker, queue: str, every_s: float) -> None:
         self._broker = broker
         self._queue = queue
         self._every_s = every_s
-        self._crash_limit = crash_limit
         self._was_paused = False
 
     async def run(self) -> None:
@@ -31,9 +30,13 @@ class Recovery:
 
     async def look(self) -> None:
         """Recover stalled jobs; after a pause that has ended, look for jobs in no list (P6)."""
-        recovered = await self._broker.recover_stalled(self._queue, self._every_s, self._crash_limit)
-        if recovered:
-            log.warning("stalled jobs recovered", queue=self._queue, jobs=len(recovered), first=recovered[0])
+        recovered = await self._broker.recover_stalled(self._queue, self._every_s)
+        if recovered.waiting:
+            log.warning(
+                "stalled jobs recovered", queue=self._queue, jobs=len(recovered.waiting), first=recovered.waiting[0]
+            )
+        if recovered.failed:
+            log.error("unreadable jobs failed", queue=self._queue, jobs=list(recovered.failed))
         paused = await self._broker.is_paused(self._queue)
         if self._was_paused and not paused:
             restored = await self._broker.repair(self._queue)

@@ -34,6 +34,10 @@ class Registry:
         """The queues of all jobs, in the order of their declaration."""
         return tuple(dict.fromkeys(job.queue for job in self.jobs))
 
+    def get(self, name: str) -> AnyJob | None:
+        """The job of that name, if there is one."""
+        return self._by_name.get(name)
+
     def find(self, name: str, queue: str | None = None) -> AnyJob:
         """The job of that name; with `queue`, only if that is its queue.
 

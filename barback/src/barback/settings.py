@@ -48,8 +48,8 @@ class Settings(EnvSettings):
     """Jobs in flight a queue and worker; `CAFE_PROCESSING_CONCURRENCY` sets it for queue `cafe-processing`."""
     lock_s: float = Field(10.0, ge=1, allow_inf_nan=False, validation_alias="BARBACK_LOCK_S")
     stalled_check_s: float = Field(5.0, gt=0, allow_inf_nan=False, validation_alias="BARBACK_STALLED_CHECK_S")
-    crash_limit: int = Field(3, ge=0, validation_alias="BARBACK_CRASH_LIMIT")
-    """How many crashes a job may survive before it is failed (P8)."""
+    crash_limit: int = Field(3, ge=1, validation_alias="BARBACK_CRASH_LIMIT")
+    """After how many crashes of its own a job is failed (P8)."""
     grace_s: float = Field(25.0, ge=0, allow_inf_nan=False, validation_alias="BARBACK_GRACE_S")
     """How long a stopping worker lets its jobs run."""
 

@@ -24,6 +24,7 @@ from barback.executor import Executor
 from barback.locks import LockKeeper
 from barback.producer import Producer
 from barback.pump import Count, Pump
+from barback.quarantine import Quarantine
 from barback.recovery import Recovery
 from barback.scheduler import Scheduler
 
@@ -92,7 +93,10 @@ class Worker:
             loop = asyncio.get_running_loop()
             pumps: list[Pump] = []
             locks = LockKeeper(
-                self._broker, self._options.lock_s, lambda job: loop.call_soon_threadsafe(_lost, pumps, job)
+                self._broker,
+                self._options.lock_s,
+                lambda job: loop.call_soon_threadsafe(_lost, pumps, job),
+                lambda job, reason: loop.call_soon_threadsafe(_cancelled, pumps, job, reason),
             )
             # As many as jobs can run; a thread is made when it is needed.
             threads = ThreadPoolExecutor(sum(map(self._concurrency, self._queues)), "barback-job")
@@ -180,13 +184,18 @@ class Worker:
         )
 
     def _recovery(self, queue: str) -> Recovery:
-        return Recovery(self._broker, queue, self._options.stalled_check_s, self._options.crash_limit)
+        return Recovery(self._broker, queue, self._options.stalled_check_s)
 
     def _make_pumps(self, services: Any, locks: LockKeeper, threads: ThreadPoolExecutor) -> list[Pump]:
         contexts = ContextMaker(self._broker, Producer(self._broker), services)
-        executor = Executor(self._app.registry, contexts.make, threads)
+        executor = Executor(self._app.registry, contexts.make, threads, crash_limit=self._options.crash_limit)
         lease = Lease(self.name, self._options.lock_s)
-        return [Pump(self._broker, queue, self._concurrency(queue), lease, executor, locks) for queue in self._queues]
+        quarantine = Quarantine(self._broker)
+        grace_s = self._options.grace_s
+        return [
+            Pump(self._broker, queue, self._concurrency(queue), lease, executor, locks, quarantine, grace_s)
+            for queue in self._queues
+        ]
 
     def _concurrency(self, queue: str) -> int:
         return self._options.concurrency.get(queue, self._options.default_concurrency)
@@ -209,6 +218,12 @@ async def _leave(pumps: list[Pump]) -> None:
         async with asyncio.timeout(WRITE_S):
             for pump in pumps:
                 await pump.flush()
+
+
+def _cancelled(pumps: list[Pump], job: FetchedJob, reason: str) -> None:
+    for pump in pumps:
+        if pump.queue == job.queue:
+            pump.cancel(job, reason)
 
 
 def _lost(pumps: list[Pump], job: FetchedJob) -> None:

@@ -269,7 +269,7 @@ class AnySequence(RuleBasedStateMachine):
     def recover(self, job_id: str) -> None:
         for broker in (self.memory, self.real):
             deadline = time.monotonic() + WITHIN_S
-            while job_id not in self.run(broker.recover_stalled(self.queue, 0.001, 1)):
+            while job_id not in self.run(broker.recover_stalled(self.queue, 0.001)).waiting:
                 assert time.monotonic() < deadline
                 self.run(self.memory.move_clock(0.002) if broker is self.memory else asyncio.sleep(0.002))
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from barback.broker import Completed, Exchange, Lease, QueueLimits
+from barback.broker import Completed, Exchange, Lease, NewFlow, QueueLimits
+from barback.options import JobOptions
 
 from .under_test import FAILED, QueueUnderTest
 
@@ -73,10 +74,13 @@ async def test_a_lifted_rate_lets_all_jobs_run(queue: QueueUnderTest) -> None:
 
 
 async def test_a_job_that_only_is_to_be_failed_does_not_count_for_the_rate(queue: QueueUnderTest) -> None:
-    """P8."""
-    doomed = await queue.crash(crash_limit=0)
+    """A parent that fails with its child."""
+    child = JobOptions(on_failure="fail-parent")
+    await queue.broker.add_flow(NewFlow(queue.new(JobOptions(job_id="parent")), [NewFlow(queue.new(child))]))
+    await queue.work_one(FAILED)
     await queue.broker.set_limits(queue.name, QueueLimits(rate=(1, 60)))
     await queue.create()
-    assert (await queue.fetch_one()).id == doomed.id
-    assert len(await queue.fetch()) == 1
+    doomed = [job.id for job in await queue.fetch(2)]
+    assert "parent" in doomed
+    assert len(doomed) == 2
     assert (await queue.exchange(1)).limited_until is not None

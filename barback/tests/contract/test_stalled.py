@@ -1,6 +1,8 @@
 """Jobs whose worker died."""
 
-from barback.broker import Completed, Failed, HandedBack, Settled, StoredSchedule
+import pytest
+
+from barback.broker import Completed, HandedBack, Outcome, Retry, Settled, StoredSchedule
 from barback.options import JobOptions
 
 from .under_test import FAILED, SHORT, QueueUnderTest
@@ -9,7 +11,7 @@ from .under_test import FAILED, SHORT, QueueUnderTest
 async def look(queue: QueueUnderTest, every_s: float = 0.001) -> list[str]:
     """Look for stalled jobs, a moment after the last one did."""
     await queue.let_pass(0.005)
-    return await queue.broker.recover_stalled(queue.name, every_s, 3)
+    return list((await queue.broker.recover_stalled(queue.name, every_s)).waiting)
 
 
 async def test_a_job_is_put_back_when_it_is_found_without_a_lock_a_second_time(queue: QueueUnderTest) -> None:
@@ -68,38 +70,68 @@ async def test_who_lost_a_job_cannot_settle_it_though_it_waits_or_runs_elsewhere
     assert (await queue.get(job.id)).failed_reason is None
 
 
-async def test_a_job_over_the_crash_limit_carries_its_failure(queue: QueueUnderTest) -> None:
-    """P8: the reason says so."""
-    job_id = await queue.create(JobOptions(attempts=9))
-    for crashes in range(1, 4):
-        assert (await queue.fetch_one(SHORT)).deferred_failure is None
-        await queue.recover(job_id, crash_limit=2)
-        assert (await queue.get(job_id)).crashes == crashes
-    job = await queue.fetch_one()
-    assert job.deferred_failure == "job stalled more than allowable limit"
-    await queue.settle(job, Failed(job.deferred_failure))
-    assert (await queue.get(job_id)).failed_reason == job.deferred_failure
+async def test_only_the_first_crash_and_those_it_was_alone_in_are_counted_as_its_own(queue: QueueUnderTest) -> None:
+    """P8: its neighbours in a killed worker do not collect its crashes."""
+    counted: list[tuple[int, int]] = []
+    await queue.create(JobOptions(attempts=9))
+    for alone in (False, False, True, False, True):
+        await queue.crash(alone=alone)
+        job = await queue.fetch_one(SHORT)
+        counted.append((job.crashes, job.stalls))
+        assert (await queue.get(job.id)).crashes == job.crashes
+        await queue.settle(job, HandedBack())
+    assert counted == [(1, 1), (1, 2), (2, 3), (2, 4), (3, 5)]
 
 
-async def test_a_crash_limit_of_zero_allows_no_crash(queue: QueueUnderTest) -> None:
+@pytest.mark.parametrize("outcome", [HandedBack(), Retry(0.0, "no milk"), Retry(0.0, "later", uses_attempt=False)])
+async def test_a_job_that_ended_while_it_ran_alone_has_not_crashed(queue: QueueUnderTest, outcome: Outcome) -> None:
     """P8."""
-    await queue.crash(crash_limit=0)
-    assert (await queue.fetch_one()).deferred_failure is not None
+    await queue.create(JobOptions(attempts=9))
+    await queue.crash()
+    job = await queue.fetch_one()
+    assert await queue.broker.set_alone(job, True)
+    assert await queue.settle(job, outcome) is Settled.WRITTEN
+    await queue.eventually(queue.fetch_and_hand_back)
+    assert (await queue.get(job.id)).crashes == 1
 
 
-async def test_a_retried_job_is_not_failed_again_for_its_old_crashes(queue: QueueUnderTest) -> None:
-    job = await queue.crash(crash_limit=0)
-    await queue.work_one(FAILED)
+async def test_a_job_that_has_lived_long_enough_alone_is_no_longer_counted(queue: QueueUnderTest) -> None:
+    """P8: the end of its probation."""
+    await queue.crash()
+    job = await queue.fetch_one(SHORT)
+    assert await queue.broker.set_alone(job, True)
+    assert await queue.broker.set_alone(job, False)
+    await queue.recover(job.id)
+    assert (await queue.get(job.id)).crashes == 1
+
+
+async def test_who_lost_a_job_cannot_count_for_it(queue: QueueUnderTest) -> None:
+    """P10."""
+    job = await queue.crash()
+    assert not await queue.broker.set_alone(job, True)
+    await queue.fetch_one()
+    assert not await queue.broker.set_alone(job, True)
+    assert (await queue.get(job.id)).crashes == 1
+
+
+async def test_a_job_failed_for_its_crashes_starts_anew_when_it_is_retried(queue: QueueUnderTest) -> None:
+    """P8: whoever retries it wants it to run; what it did once keeps it alone."""
+    job = await queue.crash()
+    await queue.crash(alone=True)
+    await queue.crash(alone=True)
+    failed = await queue.work_one(FAILED)
+    assert (failed.id, failed.crashes) == (job.id, 3)
     await queue.broker.retry(queue.name, job.id)
-    assert (await queue.fetch_one()).deferred_failure is None
+    assert (await queue.fetch_one()).crashes == 1
 
 
-async def test_the_jobs_of_a_schedule_are_exempt_from_the_limit(queue: QueueUnderTest) -> None:
-    """BullMQ's rule."""
+async def test_the_crashes_of_a_schedules_job_are_counted_too(queue: QueueUnderTest) -> None:
+    """P8: BullMQ exempts them, and one that kills its worker starts for ever."""
     schedule = StoredSchedule("daily", "any", "0 3 * * *", "UTC", "{}", queue.broker.now())
     await queue.broker.put_schedule(queue.name, schedule, JobOptions())
-    await queue.crash(crash_limit=0)
-    assert (await queue.fetch_one()).deferred_failure is None
+    await queue.crash()
+    await queue.crash(alone=True)
+    assert (await queue.fetch_one()).crashes == 2
 
 
 async def test_a_recovered_job_goes_before_all_whatever_its_priority(queue: QueueUnderTest) -> None:

@@ -152,7 +152,7 @@ async def test_a_lock_that_ran_out_is_lost(queue: QueueUnderTest) -> None:
     job = await queue.fetch_one(SHORT)
     await queue.let_pass(2 * SHORT.lock_s)
     assert await queue.settle(job, Completed()) is Settled.LOCK_LOST
-    assert queue.broker.extend_locks(queue.name, [job], 30) == [job]
+    assert queue.broker.extend_locks(queue.name, [job], 30).lost == [job]
     assert await queue.counts() == {"active": 1}
 
 
@@ -162,7 +162,7 @@ async def test_a_renewed_lock_is_kept(queue: QueueUnderTest) -> None:
     job = await queue.fetch_one(Lease("w", lock_s=0.15))
 
     async def renew() -> int:
-        return len(await asyncio.to_thread(queue.broker.extend_locks, queue.name, [job], 0.15))
+        return len((await asyncio.to_thread(queue.broker.extend_locks, queue.name, [job], 0.15)).lost)
 
     assert set(await queue.throughout(0.3, renew)) == {0}
     assert await queue.settle(job, Completed()) is Settled.WRITTEN
@@ -174,8 +174,8 @@ async def test_those_whose_lock_is_lost_are_told_at_renewal(queue: QueueUnderTes
     first, second, third = await queue.fetch(3)
     await queue.settle(second, HandedBack())
     third.token = "somebody-else:1"
-    assert queue.broker.extend_locks(queue.name, [first, second, third], 30) == [second, third]
-    assert queue.broker.extend_locks(queue.name, [], 30) == []
+    assert queue.broker.extend_locks(queue.name, [first, second, third], 30).lost == [second, third]
+    assert list(queue.broker.extend_locks(queue.name, [], 30).lost) == []
 
 
 async def test_a_job_handed_back_is_the_next_one_and_its_attempt_is_not_used_up(queue: QueueUnderTest) -> None:

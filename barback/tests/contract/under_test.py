@@ -12,6 +12,7 @@ from barback.broker import (
     Exchange,
     Failed,
     FetchedJob,
+    HandedBack,
     JobRecord,
     Lease,
     ListedState,
@@ -77,6 +78,13 @@ class QueueUnderTest:
     async def settle(self, job: FetchedJob, outcome: Outcome) -> Settled:
         return (await self.broker.exchange(self.name, [Settlement(job, outcome)], 0, self.lease)).settled[0]
 
+    async def fetch_and_hand_back(self) -> bool:
+        """Whether a job was ready."""
+        jobs = await self.fetch(1)
+        for job in jobs:
+            await self.settle(job, HandedBack())
+        return bool(jobs)
+
     async def work_one(self, outcome: Outcome | None = None) -> FetchedJob:
         """Fetch the next job and write what became of it (None: completed)."""
         job = await self.fetch_one()
@@ -91,19 +99,21 @@ class QueueUnderTest:
             await self.settle(jobs[0], Completed())
         return ids
 
-    async def crash(self, crash_limit: int = 3) -> FetchedJob:
-        """Start the next job (a new one, if none waits), and let its worker die; it is put back."""
+    async def crash(self, *, alone: bool = False) -> FetchedJob:
+        """Start the next job (a new one, if none waits), and let its worker die, `alone` with it; it is put back."""
         if not (await self.counts()).get("waiting"):
             await self.create()
         job = await self.fetch_one(SHORT)
-        assert await self.recover(job.id, crash_limit)
+        if alone:
+            assert await self.broker.set_alone(job, True)
+        assert await self.recover(job.id)
         return job
 
-    async def recover(self, job_id: str, crash_limit: int = 3) -> bool:
+    async def recover(self, job_id: str) -> bool:
         """Look for stalled jobs until this one is put back."""
 
         async def found() -> bool:
-            return job_id in await self.broker.recover_stalled(self.name, 0.001, crash_limit)
+            return job_id in (await self.broker.recover_stalled(self.name, 0.001)).waiting
 
         return await self.eventually(found)
 

@@ -303,7 +303,7 @@ def test_attempts_are_read_by_the_name_that_node_4_gave_them() -> None:
 def test_a_job_without_what_it_needs_says_what_is_missing(missing: str) -> None:
     """P11."""
     job = decode_fetched("q", "7", "token", {field: WHOLE[field] for field in WHOLE if field != missing})
-    assert job.unreadable == f"Job cannot be read: KeyError: '{missing}'"
+    assert job.unreadable == f"Job cannot be read: its field '{missing}' is missing"
     assert (job.queue, job.id, job.token) == ("q", "7", "token")
 
 

@@ -120,7 +120,7 @@ async def test_these_rights_are_enough_to_add_and_work(start_valkey: START, queu
     await broker.open()
     await broker.add([NewJob(queue_name, "any", "{}")])
     [job] = (await broker.exchange(queue_name, [], 1, LEASE)).jobs
-    assert broker.extend_locks(queue_name, [job], 30.0) == []
+    assert broker.extend_locks(queue_name, [job], 30.0).lost == []
     await broker.wait_for_jobs(queue_name, broker.now() + 0.01)
     await broker.close()
 
@@ -139,7 +139,7 @@ async def test_a_command_that_redis_cannot_do_is_an_error_but_not_an_outage(valk
         with pytest.raises(BrokerError, match=r"Redis at redis://127.0.0.1:\d+ answered: .*unknown command"):
             await connection.run("BREW", "coffee")
         with pytest.raises(BrokerError, match="unknown command"):
-            connection.run_in_thread(["BREW", "coffee"])
+            connection.run_in_thread([("BREW", "coffee")], 1.0)
 
 
 async def test_closing_what_was_never_open_or_never_answers_ends(valkey_url: str) -> None:
@@ -163,7 +163,7 @@ async def work_one(broker: BullMQBroker, queue: str) -> None:
     """Everything that runs a script: adding, fetching, renewing from a thread."""
     await broker.add([NewJob(queue, "any", "{}"), NewJob(queue, "any", "{}")])
     [job] = (await broker.exchange(queue, [], 1, LEASE)).jobs
-    assert await asyncio.to_thread(broker.extend_locks, queue, [job], 30.0) == []
+    assert (await asyncio.to_thread(broker.extend_locks, queue, [job], 30.0)).lost == []
 
 
 async def test_flushed_scripts_are_loaded_again(start_valkey: START, queue_name: str) -> None:
@@ -174,7 +174,7 @@ async def test_flushed_scripts_are_loaded_again(start_valkey: START, queue_name:
         await work_one(broker, queue_name)
     [job] = (await broker.exchange(queue_name, [], 1, LEASE)).jobs
     await broker._connection.run("SCRIPT", "FLUSH")
-    assert await asyncio.to_thread(broker.extend_locks, queue_name, [job], 30.0) == []
+    assert (await asyncio.to_thread(broker.extend_locks, queue_name, [job], 30.0)).lost == []
     await broker.close()
 
 
@@ -212,7 +212,7 @@ async def test_bytes_that_are_no_text_are_shown_and_break_nothing(valkey_url: st
     async with opened(valkey_url) as connection:
         await connection.run("SET", f"bull:{queue_name}:x", b"caf\xe9 \xff")
         assert await connection.run("GET", f"bull:{queue_name}:x") == "caf\\xe9 \\xff"
-        assert connection.run_in_thread(["GET", f"bull:{queue_name}:x"]) == "caf\\xe9 \\xff"
+        assert connection.run_in_thread([("GET", f"bull:{queue_name}:x")], 1.0) == ["caf\\xe9 \\xff"]
         assert await connection.run("ECHO", "still here") == "still here"
 
 
@@ -238,7 +238,7 @@ async def test_database_and_password_are_those_of_the_settings(start_valkey: STA
     server = start_valkey("--requirepass", "s3cret")
     async with opened(f"redis://:s3cret@127.0.0.1:{server.port}", db=7) as connection:
         await connection.run("SET", "bull:x", "1")
-        assert connection.run_in_thread(["GET", "bull:x"]) == "1"
+        assert connection.run_in_thread([("GET", "bull:x")], 1.0) == ["1"]
     async with opened(f"redis://:s3cret@127.0.0.1:{server.port}", db=1) as connection:
         assert await connection.run("GET", "bull:x") is None
 

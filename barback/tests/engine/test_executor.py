@@ -718,14 +718,14 @@ async def test_a_job_that_cannot_be_read_fails_with_the_reason(bench: Bench, nev
 
 
 @pytest.mark.parametrize(
-    ("crashes", "reason"),
-    [(0, "child 3 failed"), (4, "It was active when its worker died, 4 times: child 3 failed")],
+    ("stalls", "reason"),
+    [(0, "child 3 failed"), (4, "It was found active without a lock, 4 times: child 3 failed")],
 )
 async def test_a_job_that_the_broker_wants_failed_fails_without_running(
-    bench: Bench, never_runs: AnyJob, crashes: int, reason: str
+    bench: Bench, never_runs: AnyJob, stalls: int, reason: str
 ) -> None:
     """P8."""
-    deferred = replace(fetch(never_runs), deferred_failure="child 3 failed", crashes=crashes)
+    deferred = replace(fetch(never_runs), deferred_failure="child 3 failed", stalls=stalls)
     assert await bench.run(never_runs, deferred) == Failed(reason)
 
 

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from barback.broker import FetchedJob
+from barback.broker import FetchedJob, Renewal
 from barback.errors import BrokerUnavailable
 from barback.locks import LockKeeper
 from barback.memory import MemoryBroker
@@ -19,16 +19,16 @@ LOCK_S = 0.06
 class Renewals(MemoryBroker):
     """Remembers who was renewed, from which thread; `answer` says whose lock is lost."""
 
-    def __init__(self, answer: Callable[[Sequence[FetchedJob]], list[FetchedJob]] = lambda jobs: []) -> None:
+    def __init__(self, answer: Callable[[Sequence[FetchedJob]], Sequence[FetchedJob]] = lambda jobs: []) -> None:
         super().__init__()
         self.answer = answer
         self.renewed: list[list[str]] = []
         self.threads: set[int] = set()
 
-    def extend_locks(self, queue: str, jobs: Sequence[FetchedJob], lock_s: float) -> list[FetchedJob]:
+    def extend_locks(self, queue: str, jobs: Sequence[FetchedJob], lock_s: float) -> Renewal:
         self.renewed.append([job.id for job in jobs])
         self.threads.add(threading.get_ident())
-        return self.answer(jobs)
+        return Renewal(self.answer(jobs))
 
 
 def held(job_id: str, token: str = "token") -> FetchedJob:

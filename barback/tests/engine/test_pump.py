@@ -30,6 +30,7 @@ from barback.memory import MemoryBroker
 from barback.payload import NoPayload
 from barback.producer import Producer
 from barback.pump import UNWRITABLE, Pump
+from barback.quarantine import Quarantine
 from barback.registry import Registry
 
 from .eventually import until
@@ -121,7 +122,7 @@ async def pumping(
     with ThreadPoolExecutor(1) as threads:
         executor = executor or Executor(Registry([of]), make_context, threads)
         locks = LockKeeper(broker, 30.0, lambda _: None)
-        pump = Pump(broker, of.queue, concurrency, Lease("tester", 30.0), executor, locks)
+        pump = Pump(broker, of.queue, concurrency, Lease("tester", 30.0), executor, locks, Quarantine(broker))
         running = asyncio.create_task(pump.run())
         yield pump
         pump.drain()
@@ -203,7 +204,7 @@ async def test_an_outcome_that_breaks_the_broker_becomes_a_plain_failure(watched
 
 
 async def test_what_can_not_even_be_failed_is_given_up_and_counted(watched: Watched, handlers: Handlers) -> None:
-    """B10: it stalls then, and its crashes are counted."""
+    """B10: it stalls then, and comes back, or is failed as unreadable."""
     await add(watched, handlers, 1)
     watched.answer = lambda _: Settled.BROKEN
     async with pumping(watched, handlers.job, 1) as pump:
@@ -211,7 +212,7 @@ async def test_what_can_not_even_be_failed_is_given_up_and_counted(watched: Watc
         handlers.end()
         await until(lambda: pump.counts["refused"])
         assert pump.idle
-    assert [outcomes for outcomes, _ in watched.asked if outcomes] == [[Completed()], [UNWRITABLE]]
+    assert [outcomes for outcomes, _ in watched.asked if outcomes] == [[Completed()], [UNWRITABLE], [UNWRITABLE]]
 
 
 async def test_a_parent_that_cannot_complete_for_its_children_is_failed(watched: Watched, handlers: Handlers) -> None:
@@ -265,14 +266,14 @@ async def test_a_job_that_is_taken_back_before_it_began_is_handed_back(
 ) -> None:
     """P9: a task that is cancelled before its first step never runs, and says nothing."""
     await add(watched, handlers, 2)
-    start = Pump._start
+    take = Pump._take
 
-    def start_and_take_back(self: Pump, fetched: FetchedJob) -> None:
-        start(self, fetched)
+    def take_and_take_back(self: Pump, fetched: FetchedJob) -> None:
+        take(self, fetched)
         self.drain()
         self.take_back()
 
-    monkeypatch.setattr(Pump, "_start", start_and_take_back)
+    monkeypatch.setattr(Pump, "_take", take_and_take_back)
     async with pumping(watched, handlers.job, 2) as pump:
         await until(lambda: pump.counts["handed_back"] == 2)
     assert handlers.running == {}
@@ -333,7 +334,7 @@ async def test_locks_are_kept_from_the_fetch_until_the_outcome_is_written(watche
         watched.failing = 3
         handlers.end()
         await until(lambda: watched.failing == 1)
-        assert [held.id for held in pump.locks._held.values()] == ["1"]
+        assert [held.job.id for held in pump.locks._held.values()] == ["1"]
         await until(lambda: pump.counts["completed"])
         assert pump.locks._held == {}
 

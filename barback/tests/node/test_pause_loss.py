@@ -240,7 +240,7 @@ async def stalled(broker: BullMQBroker, queue: str) -> Write:
 
     async def write(broker: BullMQBroker, queue: str) -> str:
         for _ in range(1000):
-            if await broker.recover_stalled(queue, 0.001, 3):
+            if (await broker.recover_stalled(queue, 0.001)).waiting:
                 return job.id
         raise AssertionError("never recovered")
 

@@ -141,7 +141,7 @@ class Play:
             await self.stored.run("DEL", self.stored.key(f"{one[1]}:lock"))
 
     async def recover(self, hand: Hand) -> None:
-        await self.broker.recover_stalled(self.stored.queue, 0.001, 1000)
+        await self.broker.recover_stalled(self.stored.queue, 0.001)
 
     async def end(self) -> list[str]:
         """Finish what is held, resume, recover, repair; what repair put back."""
@@ -150,7 +150,7 @@ class Play:
         await self.dice.choice(self.hands).resume()
         for _ in range(3):
             await self.stored.run("DEL", self.stored.key("stalled-check"))
-            await self.broker.recover_stalled(self.stored.queue, 0.001, 1000)
+            await self.broker.recover_stalled(self.stored.queue, 0.001)
         return await self.broker.repair(self.stored.queue)
 
     async def work_all(self) -> None:

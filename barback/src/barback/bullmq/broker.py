@@ -15,6 +15,8 @@ from barback.broker import (
     NewFlow,
     NewJob,
     QueueLimits,
+    Recovered,
+    Renewal,
     Settlement,
     StoredSchedule,
 )
@@ -74,11 +76,18 @@ class BullMQBroker:
             waiting = self._waiting[queue] = MarkerWait(self._connection, self._keys(queue)["marker"], name)
         await waiting.wait(for_s)
 
-    def extend_locks(self, queue: str, jobs: Sequence[FetchedJob], lock_s: float) -> list[FetchedJob]:
+    def extend_locks(self, queue: str, jobs: Sequence[FetchedJob], lock_s: float) -> Renewal:
         return tending.extend_locks(self._connection, self._keys(queue), jobs, lock_s)
 
-    async def recover_stalled(self, queue: str, every_s: float, crash_limit: int) -> list[str]:
-        return await tending.recover_stalled(self._connection, self._keys(queue), every_s, crash_limit, self.now())
+    async def recover_stalled(self, queue: str, every_s: float) -> Recovered:
+        return await tending.recover_stalled(self._connection, self._keys(queue), every_s, self.now())
+
+    async def set_alone(self, job: FetchedJob, alone: bool) -> bool:
+        command = tending.set_alone(self._connection, self._keys(job.queue), job, job.crashes - 1 + alone)
+        return bool(await self._connection.run(*command))
+
+    async def cancel(self, queue: str, job_id: str, reason: str) -> None:
+        await tending.cancel(self._connection, self._keys(queue), job_id, reason)
 
     async def repair(self, queue: str) -> list[str]:
         return await tending.restore_orphans(self._connection, self._keys(queue))

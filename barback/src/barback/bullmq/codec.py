@@ -43,6 +43,8 @@ _KEEP_ALL = Retention()
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, InvalidOptions)
 
 
+ALONE = "barback:alone"
+"""Our one field in BullMQ's hash; `lua/setAlone.lua` writes it."""
 LARGEST = 10**14 - 1
 """BullMQ stores numbers with 14 digits; larger ones would not be the same any more."""
 LONGEST_S = LARGEST / 1000
@@ -211,25 +213,64 @@ def pairs(flat: Sequence[str]) -> dict[str, str]:
 def decode_fetched(queue: str, job_id: str, token: str, fields: Fields) -> FetchedJob:
     """A job just fetched. One that cannot be read says so in `unreadable` instead of raising."""
     try:
+        # BullMQ's scripts read it when the job is settled, and would break half-way.
+        _json(fields, "parent", "{}")
         return FetchedJob(
             queue=queue,
             id=job_id,
             token=token,
             name=fields["name"],
             data=fields["data"],
-            options=decode_options(fields.get("opts") or "{}"),
+            options=decode_options(_json(fields, "opts", "{}")),
             attempt=attempts_made(fields) + 1,
-            starts=int(fields.get("ats") or 1),
-            crashes=int(fields.get("stc") or 0),
-            added_at=int(fields["timestamp"]) / 1000,
-            started_at=int(fields["processedOn"]) / 1000,
+            starts=_number(fields, "ats", 1),
+            crashes=_crashes(fields),
+            stalls=_stalls(fields),
+            added_at=_number(fields, "timestamp") / 1000,
+            started_at=_number(fields, "processedOn") / 1000,
             stacktraces=_decode_stacktraces(fields),
             schedule_id=fields.get("rjk"),
             deferred_failure=fields.get("defa"),
         )
     except _UNREADABLE as error:
-        reason = f"Job cannot be read: {type(error).__name__}: {str(error)[:200]}"
+        reason = f"Job cannot be read: {_told(error)[:200]}"
         return FetchedJob(queue, job_id, token, fields.get("name", ""), "", JobOptions(), unreadable=reason)
+
+
+class _Unreadable(ValueError):
+    """Says which field is wrong."""
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"its field {error} is missing"
+    return str(error) if isinstance(error, _Unreadable) else f"{type(error).__name__}: {error}"
+
+
+def _number(fields: Fields, name: str, default: int | None = None) -> int:
+    text = fields[name] if default is None else fields.get(name) or default
+    try:
+        return int(text)
+    except ValueError:
+        raise _Unreadable(f"its field '{name}' is not a whole number") from None
+
+
+def _json(fields: Fields, name: str, default: str) -> str:
+    text = fields.get(name) or default
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        raise _Unreadable(f"its field '{name}' is not JSON") from None
+    return text
+
+
+def _stalls(fields: Fields) -> int:
+    return _number(fields, "stc", 0)
+
+
+def _crashes(fields: Fields) -> int:
+    """Of all times that it stalled: the first, and those in which it ran alone."""
+    return min(_stalls(fields), 1) + int(fields.get(ALONE) or 0)
 
 
 def decode_record(keys: Keys, job_id: str, state: State, fields: Fields) -> JobRecord:
@@ -245,7 +286,7 @@ def decode_record(keys: Keys, job_id: str, state: State, fields: Fields) -> JobR
         added_at=_lenient(lambda: int(fields["timestamp"]) / 1000, 0.0),
         attempts_made=_lenient(lambda: attempts_made(fields), 0),
         starts=_lenient(lambda: int(fields.get("ats") or 0), 0),
-        crashes=_lenient(lambda: int(fields.get("stc") or 0), 0),
+        crashes=_lenient(lambda: _crashes(fields), 0),
         progress=fields.get("progress", "0"),
         result=fields.get("returnvalue"),
         failed_reason=fields.get("failedReason"),
@@ -260,7 +301,7 @@ def decode_record(keys: Keys, job_id: str, state: State, fields: Fields) -> JobR
 
 def attempts_made(fields: Fields) -> int:
     """Attempts that have ended; Node 4 called the field attemptsMade."""
-    return int(fields.get("atm") or fields.get("attemptsMade") or 0)
+    return _number(fields, "atm", 0) or _number(fields, "attemptsMade", 0)
 
 
 def encode_stacktraces(earlier: Sequence[str], newest: str, limit: int) -> str:

@@ -7,7 +7,7 @@ safe to repeat is repeated where the meaning of the call is known.
 
 import asyncio
 import base64
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -152,22 +152,20 @@ class Connection:
                 taken: Any = await client.bzpopmin(key, LONGEST_BLOCK_S)  # pyright: ignore[reportUnknownMemberType]
         return taken is not None
 
-    def run_in_thread(self, command: Command, timeout_s: float = ANSWER_TIMEOUT_S) -> Any:
-        """One command over blocking I/O, from a thread of the caller's. The first call's timeout holds for all."""
+    def run_in_thread(self, commands: Sequence[Command], timeout_s: float) -> list[Any]:
+        """Commands over blocking I/O, from a thread of the caller's. The first call's timeout holds for all."""
         if self._threaded is None:
             options = self._options | {"socket_connect_timeout": timeout_s, "socket_timeout": timeout_s}
             self._threaded = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
                 self._url, **options, retry=Retry(NoBackoff(), 0)
             )
         with self.translated():
-            execute: Callable[..., Any]
-            execute = self._threaded.execute_command  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
             try:
-                return execute(*command)
+                return _execute(self._threaded, commands)
             except NoScriptError:
                 for script in self.scripts.values():
                     self._threaded.script_load(script.text)
-                return execute(*command)
+                return _execute(self._threaded, commands)
 
     @contextmanager
     def translated(self) -> Generator[None]:
@@ -250,6 +248,13 @@ class Connection:
             pipe.script_load(script.text)
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             await pipe.execute()
+
+
+def _execute(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
+    pipe = client.pipeline(transaction=False)  # pyright: ignore[reportUnknownMemberType]
+    for command in commands:
+        pipe.execute_command(*command)  # pyright: ignore[reportUnknownMemberType]
+    return pipe.execute()
 
 
 def client_name(prefix: str, queue: str) -> str:

@@ -2,38 +2,88 @@
 
 from collections.abc import Sequence
 
-from barback.broker import FetchedJob
+from barback.broker import FetchedJob, Recovered, Renewal
 from barback.bullmq.codec import ms
-from barback.bullmq.connection import Connection
+from barback.bullmq.connection import Command, Connection
 from barback.bullmq.keys import Keys
 from barback.bullmq.layout import run_keeping_layout
 from barback.bullmq.looking import listed_ids
 from barback.bullmq.packing import pack
+from barback.errors import BrokerError
 from barback.options import RESERVED_JOB_IDS
 
+CANCELS = "barback-cancels"
+KEEP_CANCELS_S = 24 * 3600.0
+NO_LIMIT = 2**31
 SCAN_COUNT = 1_000
 RESTORE_CHUNK = 100
 
 
-def extend_locks(connection: Connection, keys: Keys, jobs: Sequence[FetchedJob], lock_s: float) -> list[FetchedJob]:
-    """Renew from a thread; those whose lock is lost."""
+def extend_locks(connection: Connection, keys: Keys, jobs: Sequence[FetchedJob], lock_s: float) -> Renewal:
+    """Renew from a thread, and take up requests to cancel."""
     if not jobs:
-        return []
+        return Renewal()
+    ids = [job.id for job in jobs]
     tokens = pack([job.token for job in jobs])
-    ids = pack([job.id for job in jobs])
-    command = connection.script("extendLocks", keys.many("stalled"), keys.base, tokens, ids, ms(lock_s))
-    lost: set[str] = set(connection.run_in_thread(command, lock_s / 4))
-    return [job for job in jobs if job.id in lost]
+    renew = connection.script("extendLocks", keys.many("stalled"), keys.base, tokens, pack(ids), ms(lock_s))
+    lost, requests = connection.run_in_thread([renew, ("HMGET", keys[CANCELS], *ids)], lock_s / 4)
+    cancelled = [(job, _reason(job, request)) for job, request in zip(jobs, requests, strict=True) if request]
+    if cancelled:
+        connection.run_in_thread([("HDEL", keys[CANCELS], *(job.id for job, _ in cancelled))], lock_s / 4)
+    return Renewal(
+        [job for job in jobs if job.id in set(lost)],
+        [(job, reason) for job, reason in cancelled if reason is not None],
+    )
 
 
-async def recover_stalled(
-    connection: Connection, keys: Keys, every_s: float, crash_limit: int, now: float
-) -> list[str]:
-    """Put stalled jobs back, unless another worker looked within `every_s`; their ids."""
+def _reason(job: FetchedJob, request: str) -> str | None:
+    """None: an earlier start of the job was meant."""
+    token, _, reason = request.partition("\n")
+    return reason if token == job.token else None
+
+
+async def cancel(connection: Connection, keys: Keys, job_id: str, reason: str) -> None:
+    """Leave a request for the worker that holds it.
+
+    :raises BrokerError: nobody holds it.
+    """
+    names = [keys.job(job_id) + ":lock", keys[CANCELS]]
+    if not await connection.run(*connection.script("cancelActive", names, job_id, reason, ms(KEEP_CANCELS_S))):
+        raise BrokerError(f"The job of '{keys.queue}' was not cancelled: it is not active.")
+
+
+def set_alone(connection: Connection, keys: Keys, job: FetchedJob, crashes_alone: int) -> Command:
+    """The command that writes down how many crashes a job had all by itself."""
+    key = keys.job(job.id)
+    return connection.script("setAlone", [key, f"{key}:lock"], job.token, crashes_alone)
+
+
+async def recover_stalled(connection: Connection, keys: Keys, every_s: float, now: float) -> Recovered:
+    """Put stalled jobs back, unless another worker looked within `every_s`; fail those that cannot be read."""
     names = keys.many("stalled", "wait", "active", "stalled-check", "meta", "paused", "marker", "events", "repeat")
-    command = connection.script("moveStalledJobsToWait", names, crash_limit, keys.base, ms(now), ms(every_s))
-    [recovered] = await run_keeping_layout(connection, keys, [command])
-    return recovered
+    # No limit of BullMQ's: it would count the crashes of neighbours too, and spares the jobs of schedules.
+    recover = connection.script("moveStalledJobsToWait", names, NO_LIMIT, keys.base, ms(now), ms(every_s))
+    # First, and in the same MULTI: the other would break on them half-way and lose them.
+    commands = [unreadable(connection, keys, now), recover]
+    failed, waiting = await run_keeping_layout(connection, keys, commands)
+    return Recovered(waiting, failed)
+
+
+async def fail_unreadable(connection: Connection, keys: Keys, now: float, tokens: Sequence[str]) -> list[str]:
+    """Fail the jobs that could not be fetched under these tokens because they cannot be read; their ids."""
+    return await connection.run(*unreadable(connection, keys, now, tokens=tokens))
+
+
+def unreadable(
+    connection: Connection,
+    keys: Keys,
+    now: float,
+    held: Sequence[tuple[str, str, str]] = (),
+    tokens: Sequence[str] = (),
+) -> Command:
+    """The command that fails what BullMQ's scripts would break on; `held`: id, token and reason of each."""
+    names = keys.many("stalled", "active", "failed", "events", "marker")
+    return connection.script("failUnreadable", names, keys.base, ms(now), pack(list(held)), pack(list(tokens)))
 
 
 async def restore_orphans(connection: Connection, keys: Keys) -> list[str]:

@@ -17,12 +17,14 @@ from barback.broker import (
     Retry,
     Settled,
     Settlement,
+    crashes_kept,
 )
 from barback.bullmq.codec import decode_fetched, encode_stacktraces, keep_jobs, ms, pairs
 from barback.bullmq.connection import Command, Connection
 from barback.bullmq.keys import Keys
 from barback.bullmq.layout import run_keeping_layout
 from barback.bullmq.packing import pack
+from barback.bullmq.tending import fail_unreadable, set_alone, unreadable
 from barback.errors import BarbackError, BrokerError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.bullmq")
@@ -67,12 +69,13 @@ class Exchanger:
         settled: list[Settled] = []
         fetches: list[_Fetch] = []
         if settlements:
-            chain = [i < fetch and _can_fetch(s.outcome) for i, s in enumerate(settlements)]
+            chain = [i < fetch and _can_fetch(s) for i, s in enumerate(settlements)]
+            before = [set_alone(self._connection, self._keys, s.job, _kept(s)) for s in settlements if s.job.crashes]
             commands = [self._settle(s, fetch_next) for s, fetch_next in zip(settlements, chain, strict=True)]
             if len(settlements) > fetch:
                 # A slot is freed that we do not take. Where a limit held other workers back, no script tells them (B6).
                 commands.append(("ZADD", self._keys["marker"], 0, "0"))
-            answers = await self._run(commands)
+            answers = (await self._run([*before, *commands]))[len(before) :]
             for settlement, fetch_next, answer in zip(settlements, chain, answers, strict=False):
                 settled.append(_settled(settlement, answer))
                 if fetch_next and isinstance(answer, list):
@@ -98,9 +101,9 @@ class Exchanger:
                 for token, answer in zip(tokens, answers, strict=True)
                 if not isinstance(answer, BrokerError)
             ]
-            errors = [answer for answer in answers if isinstance(answer, BrokerError)]
-            if errors:
-                raise errors[0]
+            broken = {t: a for t, a in zip(tokens, answers, strict=True) if isinstance(a, BrokerError)}
+            if broken and not await fail_unreadable(self._connection, self._keys, self._now, tokens=list(broken)):
+                raise next(iter(broken.values()))
             size *= 2
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
@@ -112,6 +115,9 @@ class Exchanger:
 
     def _settle(self, settlement: Settlement, fetch_next: bool) -> Command:
         job, outcome = settlement.job, settlement.outcome
+        if _is_unreadable(settlement):
+            reason = outcome.reason if isinstance(outcome, Failed) else str(job.unreadable)
+            return unreadable(self._connection, self._keys, self._now, held=[(job.id, job.token, reason)])
         match outcome:
             case Completed():
                 return self._finish(job, "completed", "returnvalue", outcome.result, fetch_next)
@@ -199,14 +205,30 @@ class Exchanger:
 
 
 def _settled(settlement: Settlement, answer: Any) -> Settled:
+    if isinstance(answer, list) and _is_unreadable(settlement):
+        return Settled.WRITTEN if settlement.job.id in answer else Settled.LOCK_LOST
     if isinstance(answer, BrokerError) or (isinstance(answer, int) and answer not in _SETTLED and answer < 0):
         log.error("outcome not written", queue=settlement.job.queue, job_id=settlement.job.id, error=str(answer))
         return Settled.BROKEN
     return _SETTLED.get(answer, Settled.WRITTEN) if isinstance(answer, int) else Settled.WRITTEN
 
 
-def _can_fetch(outcome: Outcome) -> bool:
+def _is_unreadable(settlement: Settlement) -> bool:
+    """BullMQ's scripts may break on it half-way: ours fails it."""
+    return settlement.job.unreadable is not None and not isinstance(settlement.outcome, HandedBack)
+
+
+def _kept(settlement: Settlement) -> int:
+    return crashes_kept(settlement.job, settlement.outcome)
+
+
+def _can_fetch(settlement: Settlement) -> bool:
     """Only the scripts that finish or delay a job fetch the next one."""
+    outcome = settlement.outcome
+    return not _is_unreadable(settlement) and _finishes_or_delays(outcome)
+
+
+def _finishes_or_delays(outcome: Outcome) -> bool:
     return isinstance(outcome, Completed | Failed) or (isinstance(outcome, Retry) and _delay_ms(outcome) > 0)
 
 

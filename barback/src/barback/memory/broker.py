@@ -16,6 +16,8 @@ from barback.broker import (
     NewFlow,
     NewJob,
     QueueLimits,
+    Recovered,
+    Renewal,
     Settlement,
     StoredSchedule,
 )
@@ -88,13 +90,19 @@ class MemoryBroker:
         while not (self._is_ready(queue) or (until is not None and self.now() >= until)):
             await self._changed.wait()
 
-    def extend_locks(self, queue: str, jobs: Sequence[FetchedJob], lock_s: float) -> list[FetchedJob]:
+    def extend_locks(self, queue: str, jobs: Sequence[FetchedJob], lock_s: float) -> Renewal:
         return stalled.extend_locks(self._queues[queue], jobs, lock_s, self.now())
 
-    async def recover_stalled(self, queue: str, every_s: float, crash_limit: int) -> list[str]:
-        recovered = stalled.recover_stalled(self._queues[queue], every_s, crash_limit, self.now())
+    async def recover_stalled(self, queue: str, every_s: float) -> Recovered:
+        recovered = stalled.recover_stalled(self._queues[queue], every_s, self.now())
         self._wake()
         return recovered
+
+    async def set_alone(self, job: FetchedJob, alone: bool) -> bool:
+        return stalled.set_alone(self._queues[job.queue], job, alone, self.now())
+
+    async def cancel(self, queue: str, job_id: str, reason: str) -> None:
+        stalled.cancel(self._queues[queue], job_id, reason, self.now())
 
     async def repair(self, queue: str) -> list[str]:
         """None: nothing else writes here, so no job is ever in no place."""

@@ -38,7 +38,9 @@ class StoredJob:
     schedule_id: str | None = None
     attempts_made: int = 0
     starts: int = 0
-    crashes: int = 0
+    stalls: int = 0
+    crashes_alone: int = 0
+    """One more while it runs alone: what stands there when its worker dies is counted."""
     progress: str = "0"
     result: str | None = None
     failed_reason: str | None = None
@@ -58,6 +60,10 @@ class StoredJob:
     @property
     def id(self) -> str:
         return self.key.id
+
+    @property
+    def crashes(self) -> int:
+        return min(self.stalls, 1) + self.crashes_alone
 
     @property
     def deduplication_id(self) -> str | None:
@@ -139,6 +145,8 @@ class Queue:
     next_check_at: float = 0.0
     deduplications: dict[str, DeduplicationKey] = field(default_factory=dict[str, DeduplicationKey])
     kept: dict[str, KeptAdd] = field(default_factory=dict[str, KeptAdd])
+    cancels: dict[str, str] = field(default_factory=dict[str, str])
+    """Why running jobs shall end, by the token of their lock, until their worker was told."""
     schedules: dict[str, StoredSchedule] = field(default_factory=dict[str, StoredSchedule])
     limits: QueueLimits = field(default_factory=QueueLimits)
     rate_used: int = 0

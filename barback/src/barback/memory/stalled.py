@@ -2,33 +2,28 @@
 
 from collections.abc import Sequence
 
-from barback.broker import FetchedJob
+from barback.broker import FetchedJob, Recovered, Renewal
+from barback.errors import BrokerError
 from barback.memory.queues import Queue, moment
 
-OVER_CRASH_LIMIT = "job stalled more than allowable limit"
-"""BullMQ's words, so that both brokers say the same."""
 
-
-def recover_stalled(queue: Queue, every_s: float, crash_limit: int, now: float) -> list[str]:
-    """Twice seen: active without a lock now, and suspected since the last time."""
+def recover_stalled(queue: Queue, every_s: float, now: float) -> Recovered:
+    """Twice seen: active without a lock now, and suspected since the last time. Here every job can be read."""
     if queue.next_check_at > now:
-        return []
+        return Recovered()
     queue.next_check_at = moment(now + every_s)
     suspects = sorted(queue.suspects, key=_as_in_a_set_of_integers)
     stalled = [job_id for job_id in suspects if queue.held(job_id, now) is None]
-    recovered = [job_id for job_id in stalled if _recover(queue, job_id, crash_limit)]
+    recovered = [job_id for job_id in stalled if _recover(queue, job_id)]
     queue.suspects = dict.fromkeys(queue.places["active"])
-    return recovered
+    return Recovered(waiting=recovered)
 
 
-def _recover(queue: Queue, job_id: str, crash_limit: int) -> bool:
+def _recover(queue: Queue, job_id: str) -> bool:
     if not queue.places["active"].take(job_id):
         return False
     job = queue.jobs[job_id]
-    job.crashes += 1
-    # BullMQ: the jobs of a schedule are exempt from the limit.
-    if job.crashes > crash_limit and job.schedule_id not in queue.schedules:
-        job.deferred_failure = OVER_CRASH_LIMIT
+    job.stalls += 1
     queue.locks.pop(job_id, None)
     queue.to_front(job)
     return True
@@ -39,8 +34,23 @@ def _as_in_a_set_of_integers(job_id: str) -> tuple[bool, int, str]:
     return (not job_id.isdigit(), int(job_id) if job_id.isdigit() else 0, job_id)
 
 
-def extend_locks(queue: Queue, jobs: Sequence[FetchedJob], lock_s: float, now: float) -> list[FetchedJob]:
-    """Those whose lock is lost. Called from a thread: it makes and removes no lock, so it cannot undo a settlement."""
+def set_alone(queue: Queue, held: FetchedJob, alone: bool, now: float) -> bool:
+    lock = queue.held(held.id, now)
+    if lock is None or lock.token != held.token:
+        return False
+    queue.jobs[held.id].crashes_alone = held.crashes - 1 + alone
+    return True
+
+
+def cancel(queue: Queue, job_id: str, reason: str, now: float) -> None:
+    lock = queue.held(job_id, now)
+    if lock is None:
+        raise BrokerError(f"The job of '{queue.name}' was not cancelled: it is not active.")
+    queue.cancels[lock.token] = reason
+
+
+def extend_locks(queue: Queue, jobs: Sequence[FetchedJob], lock_s: float, now: float) -> Renewal:
+    """Called from a thread: it makes and removes no lock, so it cannot undo a settlement."""
     lost: list[FetchedJob] = []
     for held in jobs:
         lock = queue.held(held.id, now)
@@ -49,4 +59,5 @@ def extend_locks(queue: Queue, jobs: Sequence[FetchedJob], lock_s: float, now: f
         else:
             lock.until = moment(now + lock_s)
             queue.suspects.pop(held.id, None)
-    return lost
+    asked = [(held, queue.cancels.pop(held.token, None)) for held in jobs]
+    return Renewal(lost, [(held, reason) for held, reason in asked if reason is not None])

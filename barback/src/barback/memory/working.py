@@ -11,6 +11,7 @@ from barback.broker import (
     Retry,
     Settled,
     Settlement,
+    crashes_kept,
 )
 from barback.memory import adding, deduplication, families
 from barback.memory.queues import Lock, Queue, Queues, StoredJob, moment
@@ -70,6 +71,7 @@ def _start(queue: Queue, job: StoredJob, lease: Lease, now: float) -> FetchedJob
         attempt=job.attempts_made + 1,
         starts=job.starts,
         crashes=job.crashes,
+        stalls=job.stalls,
         added_at=job.added_at,
         started_at=now,
         stacktraces=job.stacktraces,
@@ -103,6 +105,8 @@ def settle(queues: Queues, settlement: Settlement) -> Settled:
         return Settled.LOCK_LOST
     del queue.locks[job.id]
     queue.suspects.pop(job.id, None)
+    if held.crashes:
+        job.crashes_alone = crashes_kept(held, outcome)
     match outcome:
         case Completed():
             _complete(queues, job, outcome)

@@ -1,0 +1,103 @@
+"""Runs a job that was running when a worker died alone in its worker: if that dies too, it is known who did it (P8).
+
+found active without a lock ──► the next worker that fetches it starts no other job, lets those that run end, and
+runs it alone ──► it ends: all goes on as before
+              ──► the worker dies: the crash is counted as the job's own
+              ──► it lives longer than its probation: others run beside it again, and a crash is nobody's
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+
+from barback.broker import Broker, FetchedJob
+from barback.errors import BarbackError
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.quarantine")
+
+PROBATION_S = 10.0
+LONGEST_PROBATION_S = 3600.0
+RETRY_S = 0.5
+
+
+def probation_s(stalls: int) -> float:
+    """How long a job found without a lock so often runs alone: six times as long each time, so that one which kills
+    its worker late is caught too, and one that only was beside it holds up nobody for long."""
+    return min(PROBATION_S * 6 ** min(stalls - 1, 10), LONGEST_PROBATION_S)
+
+
+class Quarantine:
+    """One worker's: at most one suspect at a time, and beside it no other job of this process, whatever its queue."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._suspect: FetchedJob | None = None
+        self._others = 0
+        self._changed = asyncio.Event()
+        self._when_open: list[Callable[[], object]] = []
+
+    @property
+    def closed(self) -> bool:
+        """A suspect runs alone, or waits to: no other job may start."""
+        return self._suspect is not None
+
+    def when_open(self, call: Callable[[], object]) -> None:
+        """Call this each time that other jobs may start again."""
+        self._when_open.append(call)
+
+    def enter(self) -> None:
+        """A job starts that is no suspect. `leave` when it ended."""
+        self._others += 1
+
+    def admit(self, job: FetchedJob) -> bool:
+        """Take a suspect in, to be run with `alone`, and to `leave` when it ended; False: there is one already."""
+        if self._suspect is not None:
+            return False
+        self._suspect = job
+        return True
+
+    def leave(self, job: FetchedJob) -> None:
+        """It ended."""
+        if self._suspect is job:
+            self._open()
+        else:
+            self._others -= 1
+            self._changed.set()
+
+    def _open(self) -> None:
+        self._suspect = None
+        for call in self._when_open:
+            call()
+
+    @asynccontextmanager
+    async def alone(self, job: FetchedJob) -> AsyncGenerator[None]:
+        """Wait until no other job runs, and run the body; others stay out until it ends or its probation does."""
+        while self._others:
+            self._changed.clear()
+            await self._changed.wait()
+        await self._write(job, alone=True)
+        log.info("job runs alone", queue=job.queue, job=job.name, job_id=job.id, crashes=job.crashes)
+        probation = asyncio.create_task(self._end_probation(job))
+        try:
+            yield
+        finally:
+            probation.cancel()
+
+    async def _end_probation(self, job: FetchedJob) -> None:
+        await asyncio.sleep(probation_s(job.stalls))
+        await self._write(job, alone=False)
+        self._others += 1
+        self._open()
+
+    async def _write(self, job: FetchedJob, *, alone: bool) -> None:
+        """Until it is written. If the lock is lost meanwhile, whoever keeps it cancels the job."""
+        while True:
+            try:
+                await self._broker.set_alone(job, alone)
+            except BarbackError as error:
+                log.warning("crash count not written", queue=job.queue, job_id=job.id, error=str(error))
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
