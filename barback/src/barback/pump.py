@@ -88,6 +88,10 @@ class Pump:
         """Nothing runs, and nothing is left to be written."""
         return not self.busy and not self._outbox
 
+    def names(self) -> list[str]:
+        """The jobs that run now, by name and id. May be called from any thread."""
+        return [f"{running.job.name} {running.job.id}" for running in list(self._running.values())]
+
     async def run(self) -> None:
         """Work until drained: told to, and idle."""
         try:

@@ -22,6 +22,7 @@ from barback.contexts import ContextMaker
 from barback.errors import BarbackError
 from barback.executor import Executor
 from barback.locks import LockKeeper
+from barback.loop_watch import LoopWatch
 from barback.producer import Producer
 from barback.pump import Count, Pump
 from barback.quarantine import Quarantine
@@ -132,6 +133,7 @@ class Worker:
             working = [group.create_task(pump.run()) for pump in pumps]
             beside = [group.create_task(self._recovery(queue).run()) for queue in self._queues]
             beside.append(group.create_task(scheduler.run()))
+            beside.append(group.create_task(LoopWatch(self._options.lock_s, lambda: _names(pumps)).run()))
             beside.append(group.create_task(self._wait_for_stop(pumps, working)))
             if until_drained:
                 beside.append(group.create_task(self._stop_when_drained(pumps)))
@@ -218,6 +220,11 @@ async def _leave(pumps: list[Pump]) -> None:
         async with asyncio.timeout(WRITE_S):
             for pump in pumps:
                 await pump.flush()
+
+
+def _names(pumps: list[Pump]) -> list[str]:
+    """The jobs that run now, by name and id. Called from another thread."""
+    return [name for pump in pumps for name in pump.names()]
 
 
 def _cancelled(pumps: list[Pump], job: FetchedJob, reason: str) -> None:
