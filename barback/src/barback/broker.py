@@ -210,6 +210,14 @@ class Recovered:
     """They cannot be read, and are failed with the reason (P11)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a server lacks that was acknowledged, a sentence each; nothing: all is there."""
+
+    certain: Sequence[str] = ()
+    possible: Sequence[str] = ()
+
+
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -321,6 +329,13 @@ class Broker(Protocol):
         """Have an active job cancelled by the worker that holds it, when it renews its locks.
 
         `BrokerError`: it is not active.
+        """
+        ...
+
+    async def pulse(self, queues: Sequence[str]) -> Loss:
+        """Whether the broker answers, and has all that it had acknowledged when it was asked last; within 5 s.
+
+        If it does not, those who wait for jobs raise too: a connection may hear nothing of its own end.
         """
         ...
 

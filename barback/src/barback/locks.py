@@ -10,6 +10,8 @@ from threading import Event, Lock, Thread
 import structlog
 
 from barback.broker import Broker, FetchedJob, Renewal
+from barback.errors import BarbackError
+from barback.outage import Outage
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.locks")
 
@@ -35,11 +37,13 @@ class LockKeeper:
         lock_s: float,
         on_lost: Callable[[FetchedJob], object],
         on_cancelled: Callable[[FetchedJob, str], object] = lambda _job, _reason: None,
+        outage: Outage | None = None,
     ) -> None:
         self._broker = broker
         self._lock_s = lock_s
         self._on_lost = on_lost
         self._on_cancelled = on_cancelled
+        self._outage = outage or Outage()
         self._held: dict[str, Held] = {}
         self._guard = Lock()
         self._stopped = Event()
@@ -87,8 +91,12 @@ class LockKeeper:
     def _renew(self, queue: str, jobs: list[FetchedJob]) -> bool:
         try:
             self._tell(self._broker.extend_locks(queue, jobs, self._lock_s))
-        except Exception as error:  # noqa: BLE001 — the thread must live as long as there are locks to keep
-            log.warning("locks not renewed", queue=queue, jobs=len(jobs), error=f"{type(error).__name__}: {error}")
+        except BarbackError as error:
+            self._outage.failed("renew locks", error, queue=queue, jobs=len(jobs))
+            return False
+        except Exception:
+            # The thread must live as long as there are locks to keep.
+            log.exception("locks not renewed", queue=queue, jobs=len(jobs))
             return False
         return True
 

@@ -29,11 +29,12 @@ from barback.broker import (
 from barback.errors import BarbackError
 from barback.executor import Attempt, Executor, describe
 from barback.locks import LockKeeper
+from barback.outage import Outage
 from barback.quarantine import Quarantine
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
 
-RETRY_S = (0.1, 0.2, 0.5, 1.0)
+RETRY_S = (0.05, 0.1, 0.2, 0.4)
 """How long to rest after each failed exchange in a row, the last one from then on."""
 
 UNWRITABLE = Failed("What became of it could not be written; the worker's log says why.")
@@ -63,6 +64,7 @@ class Pump:
     executor: Executor
     locks: LockKeeper
     quarantine: Quarantine
+    outage: Outage = field(default_factory=Outage)
     grace_s: float = 25.0
     """How much longer than its `timeout_s` the lock of a job that does not end is kept."""
     counts: Counter[Count] = field(default_factory=Counter[Count])
@@ -159,6 +161,7 @@ class Pump:
             await self._rest_after(error)
             return
         self._failures = 0
+        self.outage.end()
         for settlement, settled in zip(settlements, exchange.settled, strict=True):
             self._written(settlement, settled)
         if free:
@@ -282,7 +285,7 @@ class Pump:
     async def _rest_after(self, error: BarbackError) -> None:
         rest_s = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
         self._failures += 1
-        log.warning("broker failed", queue=self.queue, error=str(error), again_in_s=rest_s)
+        self.outage.failed("exchange", error, queue=self.queue)
         await asyncio.sleep(rest_s)
 
     @staticmethod

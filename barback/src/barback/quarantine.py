@@ -14,6 +14,7 @@ import structlog
 
 from barback.broker import Broker, FetchedJob
 from barback.errors import BarbackError
+from barback.outage import Outage
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.quarantine")
 
@@ -31,8 +32,9 @@ def probation_s(stalls: int) -> float:
 class Quarantine:
     """One worker's: at most one suspect at a time, and beside it no other job of this process, whatever its queue."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, outage: Outage | None = None) -> None:
         self._broker = broker
+        self._outage = outage or Outage()
         self._suspect: FetchedJob | None = None
         self._others = 0
         self._changed = asyncio.Event()
@@ -97,7 +99,7 @@ class Quarantine:
             try:
                 await self._broker.set_alone(job, alone)
             except BarbackError as error:
-                log.warning("crash count not written", queue=job.queue, job_id=job.id, error=str(error))
+                self._outage.failed("write down that a job runs alone", error, queue=job.queue, job_id=job.id)
                 await asyncio.sleep(RETRY_S)
             else:
                 return

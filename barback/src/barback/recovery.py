@@ -6,6 +6,7 @@ import structlog
 
 from barback.broker import Broker
 from barback.errors import BarbackError
+from barback.outage import Outage
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.recovery")
 
@@ -13,10 +14,11 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.recovery")
 class Recovery:
     """Looks after one queue, at once and then every `every_s` seconds."""
 
-    def __init__(self, broker: Broker, queue: str, every_s: float) -> None:
+    def __init__(self, broker: Broker, queue: str, every_s: float, outage: Outage) -> None:
         self._broker = broker
         self._queue = queue
         self._every_s = every_s
+        self._outage = outage
         self._was_paused = False
 
     async def run(self) -> None:
@@ -25,7 +27,7 @@ class Recovery:
             try:
                 await self.look()
             except BarbackError as error:
-                log.warning("stalled jobs not checked", queue=self._queue, error=str(error))
+                self._outage.failed("check for stalled jobs", error, queue=self._queue)
             await asyncio.sleep(self._every_s)
 
     async def look(self) -> None:

@@ -14,6 +14,7 @@ import structlog
 from barback.broker import Broker, StoredSchedule
 from barback.cron import Schedule, next_after
 from barback.errors import BarbackError, BrokerError
+from barback.outage import Outage
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.scheduler")
 
@@ -27,8 +28,9 @@ SLOTS_TRIED = 10
 class Scheduler:
     """The schedules of some queues of an app."""
 
-    def __init__(self, broker: Broker, schedules: Iterable[Schedule]) -> None:
+    def __init__(self, broker: Broker, schedules: Iterable[Schedule], outage: Outage | None = None) -> None:
         self._broker = broker
+        self._outage = outage or Outage()
         self._by_queue: dict[str, dict[str, Schedule]] = defaultdict(dict)
         for schedule in schedules:
             self._by_queue[schedule.job.queue][schedule.id] = schedule
@@ -52,7 +54,7 @@ class Scheduler:
             try:
                 rest_s = await self.tick()
             except BarbackError as error:
-                log.warning("schedules not advanced", error=str(error))
+                self._outage.failed("advance schedules", error)
                 rest_s = RETRY_S
             await asyncio.sleep(rest_s)
 

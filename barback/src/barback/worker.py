@@ -23,7 +23,9 @@ from barback.errors import BarbackError
 from barback.executor import Executor
 from barback.locks import LockKeeper
 from barback.loop_watch import LoopWatch
+from barback.outage import Outage
 from barback.producer import Producer
+from barback.pulse import Pulse
 from barback.pump import Count, Pump
 from barback.quarantine import Quarantine
 from barback.recovery import Recovery
@@ -93,20 +95,22 @@ class Worker:
         async with self._app.services() as services:
             loop = asyncio.get_running_loop()
             pumps: list[Pump] = []
+            outage = Outage()
             locks = LockKeeper(
                 self._broker,
                 self._options.lock_s,
                 lambda job: loop.call_soon_threadsafe(_lost, pumps, job),
                 lambda job, reason: loop.call_soon_threadsafe(_cancelled, pumps, job, reason),
+                outage,
             )
             # As many as jobs can run; a thread is made when it is needed.
             threads = ThreadPoolExecutor(sum(map(self._concurrency, self._queues)), "barback-job")
-            pumps += self._make_pumps(services, locks, threads)
-            scheduler = Scheduler(self._broker, self._schedules())
+            pumps += self._make_pumps(services, locks, threads, outage)
+            scheduler = Scheduler(self._broker, self._schedules(), outage)
             try:
                 await self._prepare(scheduler)
                 locks.start()
-                await self._work(pumps, scheduler, until_drained)
+                await self._work(pumps, scheduler, outage, until_drained)
             finally:
                 locks.stop()
                 threads.shutdown(wait=False, cancel_futures=True)
@@ -119,20 +123,21 @@ class Worker:
                 await self._broker.set_limits(queue, limits)
         await scheduler.apply()
 
-    async def _work(self, pumps: list[Pump], scheduler: Scheduler, until_drained: bool) -> None:
+    async def _work(self, pumps: list[Pump], scheduler: Scheduler, outage: Outage, until_drained: bool) -> None:
         """Run the pumps, and beside them what keeps the queues going; if any of it breaks, all of it ends."""
         try:
-            await self._run_all(pumps, scheduler, until_drained)
+            await self._run_all(pumps, scheduler, outage, until_drained)
         finally:
             # Broken or cancelled: no handler may go on once its services are closed (B21).
             if not all(pump.idle for pump in pumps):
                 await asyncio.shield(_leave(pumps))
 
-    async def _run_all(self, pumps: list[Pump], scheduler: Scheduler, until_drained: bool) -> None:
+    async def _run_all(self, pumps: list[Pump], scheduler: Scheduler, outage: Outage, until_drained: bool) -> None:
         async with asyncio.TaskGroup() as group:
             working = [group.create_task(pump.run()) for pump in pumps]
-            beside = [group.create_task(self._recovery(queue).run()) for queue in self._queues]
+            beside = [group.create_task(self._recovery(queue, outage).run()) for queue in self._queues]
             beside.append(group.create_task(scheduler.run()))
+            beside.append(group.create_task(Pulse(self._broker, self._queues, outage).run()))
             beside.append(group.create_task(LoopWatch(self._options.lock_s, lambda: _names(pumps)).run()))
             beside.append(group.create_task(self._wait_for_stop(pumps, working)))
             if until_drained:
@@ -185,17 +190,17 @@ class Worker:
             for count, due in zip(counts, scheduled, strict=True)
         )
 
-    def _recovery(self, queue: str) -> Recovery:
-        return Recovery(self._broker, queue, self._options.stalled_check_s)
+    def _recovery(self, queue: str, outage: Outage) -> Recovery:
+        return Recovery(self._broker, queue, self._options.stalled_check_s, outage)
 
-    def _make_pumps(self, services: Any, locks: LockKeeper, threads: ThreadPoolExecutor) -> list[Pump]:
+    def _make_pumps(self, services: Any, locks: LockKeeper, threads: ThreadPoolExecutor, outage: Outage) -> list[Pump]:
         contexts = ContextMaker(self._broker, Producer(self._broker), services)
         executor = Executor(self._app.registry, contexts.make, threads, crash_limit=self._options.crash_limit)
         lease = Lease(self.name, self._options.lock_s)
-        quarantine = Quarantine(self._broker)
+        quarantine = Quarantine(self._broker, outage)
         grace_s = self._options.grace_s
         return [
-            Pump(self._broker, queue, self._concurrency(queue), lease, executor, locks, quarantine, grace_s)
+            Pump(self._broker, queue, self._concurrency(queue), lease, executor, locks, quarantine, outage, grace_s)
             for queue in self._queues
         ]
 

@@ -47,6 +47,14 @@ class Valkey:
             self._process.wait()
             self._process = None
 
+    def command(self, *words: str, db: int = 0) -> bytes:
+        """One command, its raw answer. For what the broker's own connections must not do."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5.0) as connection:
+            connection.sendall(_encoded("SELECT", str(db)))
+            connection.recv(64)
+            connection.sendall(_encoded(*words))
+            return connection.recv(65536)
+
     def _answers(self) -> bool:
         """Any answer will do but that it is still loading: a server with a password refuses, and is ready."""
         try:
@@ -55,6 +63,11 @@ class Valkey:
                 return not connection.recv(16).startswith(b"-LOADING")
         except OSError:
             return False
+
+
+def _encoded(*words: str) -> bytes:
+    parts = [f"${len(word.encode())}\r\n{word}\r\n" for word in words]
+    return f"*{len(words)}\r\n{''.join(parts)}".encode()
 
 
 def free_port() -> int:

@@ -2,6 +2,7 @@
 
 from barback.broker import Lease, NewJob
 from barback.memory import MemoryBroker
+from barback.outage import Outage
 from barback.recovery import Recovery
 
 
@@ -22,7 +23,7 @@ async def test_a_job_without_a_lock_is_back_after_two_looks() -> None:
     broker = MemoryBroker()
     await broker.add([NewJob("queue", "any", "{}")])
     await broker.exchange("queue", [], 1, Lease("dies", lock_s=1.0))
-    recovery = Recovery(broker, "queue", every_s=5.0)
+    recovery = Recovery(broker, "queue", every_s=5.0, outage=Outage())
     await recovery.look()
     await broker.move_clock(5.1)
     await recovery.look()
@@ -32,7 +33,7 @@ async def test_a_job_without_a_lock_is_back_after_two_looks() -> None:
 async def test_orphans_are_looked_for_once_when_a_pause_has_ended() -> None:
     """P6: Node 5's resume may have lost what others added meanwhile."""
     broker = Repaired()
-    recovery = Recovery(broker, "queue", every_s=5.0)
+    recovery = Recovery(broker, "queue", every_s=5.0, outage=Outage())
     await recovery.look()
     await broker.pause("queue")
     await recovery.look()

@@ -12,6 +12,7 @@ from barback.broker import (
     JobRecord,
     Lease,
     ListedState,
+    Loss,
     NewFlow,
     NewJob,
     QueueLimits,
@@ -25,9 +26,10 @@ from barback.bullmq.codec import ms
 from barback.bullmq.connection import Connection, client_name
 from barback.bullmq.keys import Keys, keys_of
 from barback.bullmq.layout import run_keeping_layout
+from barback.bullmq.server_state import ServerState, find_loss
 from barback.bullmq.waiting import MarkerWait
 from barback.bullmq.working import Exchanger
-from barback.errors import BrokerError
+from barback.errors import BrokerError, BrokerUnavailable
 from barback.options import JobOptions
 
 
@@ -41,6 +43,7 @@ class BullMQBroker:
         self._connection = Connection(url, db)
         self._prefix = prefix
         self._waiting: dict[str, MarkerWait] = {}
+        self._server: ServerState | None = None
 
     async def open(self) -> None:
         await self._connection.open()
@@ -88,6 +91,16 @@ class BullMQBroker:
 
     async def cancel(self, queue: str, job_id: str, reason: str) -> None:
         await tending.cancel(self._connection, self._keys(queue), job_id, reason)
+
+    async def pulse(self, queues: Sequence[str]) -> Loss:
+        try:
+            state = await self._connection.read_state({queue: self._keys(queue) for queue in queues})
+        except BrokerUnavailable:
+            for waiting in self._waiting.values():
+                waiting.interrupt()
+            raise
+        before, self._server = self._server, state or self._server
+        return find_loss(before, state) if before and state else Loss()
 
     async def repair(self, queue: str) -> list[str]:
         return await tending.restore_orphans(self._connection, self._keys(queue))

@@ -7,7 +7,7 @@ safe to repeat is repeated where the meaning of the call is known.
 
 import asyncio
 import base64
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -35,15 +35,21 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
+from barback.bullmq.keys import Keys
 from barback.bullmq.scripts import Script, load_scripts
+from barback.bullmq.server_state import ServerState, read_state
 from barback.errors import BrokerError, BrokerUnavailable, SettingsError
 from barback.settings import mask_url
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.bullmq")
 
 OPEN_WITHIN_S = 4.5
-CONNECT_TIMEOUT_S = 3.0
-ANSWER_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 2.0
+ANSWER_TIMEOUT_S = 2.0
+"""After it a server that has gone without a word is given up. Work resumes so long after it is back at the latest, and
+a rest more (P20). What a slow server did all the same is told by the answers to the next try."""
+TURN_TIMEOUT_S = 3.0
+"""How long a call waits for one of our connections to be free."""
 CONNECTIONS = 32
 """Calls on their way at a time; the others wait their turn. A pool would refuse them (100 in redis-py)."""
 LONGEST_BLOCK_S = 5.0
@@ -136,6 +142,8 @@ class Connection:
             for answer in answers:
                 for i, value in enumerate(answer):
                     if isinstance(value, Exception):
+                        if isinstance(value, ReadOnlyError):
+                            await self._reconnect()
                         if not (errors_as_answers and _concerns_one_call(value)):
                             raise value
                         answer[i] = BrokerError(f"Redis at {self.address} answered: {value}")
@@ -148,9 +156,23 @@ class Connection:
             client = self._make(client_name=client_name, single=True)
             self._blocking[client_name] = client
         with self.translated():
-            async with asyncio.timeout(LONGEST_BLOCK_S + ANSWER_TIMEOUT_S):
-                taken: Any = await client.bzpopmin(key, LONGEST_BLOCK_S)  # pyright: ignore[reportUnknownMemberType]
+            try:
+                async with asyncio.timeout(LONGEST_BLOCK_S + ANSWER_TIMEOUT_S):
+                    taken: Any = await client.bzpopmin(key, LONGEST_BLOCK_S)  # pyright: ignore[reportUnknownMemberType]
+            except ReadOnlyError:
+                await self._reconnect()
+                raise
         return taken is not None
+
+    async def read_state(self, queues: Mapping[str, Keys]) -> ServerState | None:
+        """Which server answers; None: it does not let us ask."""
+        info = Call([("INFO", "server"), ("INFO", "replication")])
+        counters = Call([("GET", keys["id"]) for keys in queues.values()])
+        try:
+            (server, replication), counted = await self.run_all([info, counters])
+        except BrokerError:
+            return None
+        return read_state(server | replication, {q: int(n or 0) for q, n in zip(queues, counted, strict=True)})
 
     def run_in_thread(self, commands: Sequence[Command], timeout_s: float) -> list[Any]:
         """Commands over blocking I/O, from a thread of the caller's. The first call's timeout holds for all."""
@@ -166,6 +188,9 @@ class Connection:
                 for script in self.scripts.values():
                     self._threaded.script_load(script.text)
                 return _execute(self._threaded, commands)
+            except ReadOnlyError:
+                self._threaded.connection_pool.disconnect()
+                raise
 
     @contextmanager
     def translated(self) -> Generator[None]:
@@ -221,12 +246,22 @@ class Connection:
         for call in calls:
             for command in call.commands:
                 pipe.execute_command(*command)  # pyright: ignore[reportUnknownMemberType]
-        async with self._free, asyncio.timeout(ANSWER_TIMEOUT_S):
-            flat: list[Any] = await pipe.execute(raise_on_error=False)
+        async with asyncio.timeout(TURN_TIMEOUT_S):
+            await self._free.acquire()
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                flat: list[Any] = await pipe.execute(raise_on_error=False)
+        finally:
+            self._free.release()
         if len(flat) != sum(len(call.commands) for call in calls):
             raise RedisConnectionError("fewer answers than commands")
         answers = iter(flat)
         return [[next(answers) for _ in call.commands] for call in calls]
+
+    async def _reconnect(self) -> None:
+        """Ask again who the master is: the address may name another server by now."""
+        for client in (self._client, *self._blocking.values()):
+            await client.connection_pool.disconnect()
 
     async def _warn_of_eviction(self) -> None:
         try:

@@ -9,7 +9,7 @@ import contextlib
 from asyncio import Task
 
 from barback.bullmq.connection import Connection
-from barback.errors import BarbackError
+from barback.errors import BarbackError, BrokerUnavailable
 
 PASS_ON_WITHIN_S = 0.5
 
@@ -36,8 +36,15 @@ class MarkerWait:
             raise
         finally:
             self._waiting -= 1
+        if call.cancelled():
+            raise BrokerUnavailable("Redis does not answer any more.")
         if call.done():
             call.result()
+
+    def interrupt(self) -> None:
+        """End the blocking call: its connection may be dead without a sign of it. Those who wait raise."""
+        if self._call is not None:
+            self._call.cancel()
 
     async def close(self) -> None:
         """End the blocking call. It may have taken the marker just then: one too many wakes a worker for nothing."""

@@ -13,6 +13,7 @@ from barback.broker import (
     JobRecord,
     Lease,
     ListedState,
+    Loss,
     NewFlow,
     NewJob,
     QueueLimits,
@@ -103,6 +104,9 @@ class MemoryBroker:
 
     async def cancel(self, queue: str, job_id: str, reason: str) -> None:
         stalled.cancel(self._queues[queue], job_id, reason, self.now())
+
+    async def pulse(self, queues: Sequence[str]) -> Loss:
+        return Loss()
 
     async def repair(self, queue: str) -> list[str]:
         """None: nothing else writes here, so no job is ever in no place."""
