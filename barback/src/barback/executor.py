@@ -20,7 +20,7 @@ import structlog
 from pydantic_core import to_json
 
 from barback.broker import Completed, Failed, FetchedJob, HandedBack, Outcome, Retry
-from barback.errors import BarbackError, InvalidPayload, RetryLater, UnknownJob, Unrecoverable
+from barback.errors import BarbackError, BrokerUnavailable, InvalidPayload, RetryLater, UnknownJob, Unrecoverable
 from barback.job import AnyJob, Context
 from barback.payload import Payload, parse_payload
 from barback.registry import Registry
@@ -30,6 +30,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.executor")
 
 OBEY_S = 0.3
 """How long a plain handler that is told to end has to do so, before its job goes on without it."""
+OUTAGE_RETRY_S = 1.0
 LONGEST_REASON = 4_000
 LONGEST_STACKTRACE = 16_000
 """Characters kept of each: what is stored with a job is read by people, and over the network."""
@@ -140,6 +141,9 @@ class Executor:
         reason, stacktrace = describe(error), format_stacktrace(error)
         if isinstance(error, RetryLater):
             return Retry(error.after_s, reason, uses_attempt=False)
+        if isinstance(error, BrokerUnavailable):
+            # Of `ctx.enqueue` and the like: an outage of ours is no failure of the job's.
+            return Retry(OUTAGE_RETRY_S, reason, uses_attempt=False)
         if isinstance(error, Unrecoverable) or fetched.attempt >= fetched.options.attempts:
             return Failed(reason, stacktrace)
         try:

@@ -1,9 +1,10 @@
 """Runs a job that was running when a worker died alone in its worker: if that dies too, it is known who did it (P8).
 
-found active without a lock ──► the next worker that fetches it starts no other job, lets those that run end, and
-runs it alone ──► it ends: all goes on as before
-              ──► the worker dies: the crash is counted as the job's own
-              ──► it lives longer than its probation: others run beside it again, and a crash is nobody's
+found active without a lock ──► the next worker that fetches it starts no other job, lets those that run end
+──► runs it alone ──► it ends: all goes on as before
+                  ──► the worker dies: the crash is counted as the job's own
+                  ──► it lives longer than its probation: others run beside it again, and a crash is nobody's
+──► those that run do not end in that time either: it runs beside them, and a crash is nobody's
 """
 
 import asyncio
@@ -24,8 +25,11 @@ RETRY_S = 0.5
 
 
 def probation_s(stalls: int) -> float:
-    """How long a job found without a lock so often runs alone: six times as long each time, so that one which kills
-    its worker late is caught too, and one that only was beside it holds up nobody for long."""
+    """How long a job found without a lock so often may wait to be alone, and then be so.
+
+    Six times as long each time: one that kills its worker late, or beside long ones, is caught in the end, and one
+    that only was beside it holds up nobody for long.
+    """
     return min(PROBATION_S * 6 ** min(stalls - 1, 10), LONGEST_PROBATION_S)
 
 
@@ -76,9 +80,11 @@ class Quarantine:
     @asynccontextmanager
     async def alone(self, job: FetchedJob) -> AsyncGenerator[None]:
         """Wait until no other job runs, and run the body; others stay out until it ends or its probation does."""
-        while self._others:
-            self._changed.clear()
-            await self._changed.wait()
+        if not await self._others_ended(probation_s(job.stalls)):
+            log.warning("job does not run alone: others do not end", queue=job.queue, job=job.name, job_id=job.id)
+            self._join()
+            yield
+            return
         await self._write(job, alone=True)
         log.info("job runs alone", queue=job.queue, job=job.name, job_id=job.id, crashes=job.crashes)
         probation = asyncio.create_task(self._end_probation(job))
@@ -87,9 +93,23 @@ class Quarantine:
         finally:
             probation.cancel()
 
+    async def _others_ended(self, within_s: float) -> bool:
+        try:
+            async with asyncio.timeout(within_s):
+                while self._others:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
     async def _end_probation(self, job: FetchedJob) -> None:
         await asyncio.sleep(probation_s(job.stalls))
         await self._write(job, alone=False)
+        self._join()
+
+    def _join(self) -> None:
+        """The suspect is one of the others from now on."""
         self._others += 1
         self._open()
 

@@ -126,3 +126,27 @@ def test_an_unknown_queue_is_told_the_right_one(barback: Call, queue_name: str, 
     result = barback("jobs", command, queue_name + "s")
     assert result.code == 2
     assert f"Did you mean '{queue_name}'?" in result.err
+
+
+def test_a_running_job_can_be_cancelled_and_fails_with_the_reason(
+    barback: Call, start: Callable[..., Any], environment: Mapping[str, str], queue_name: str, until: Callable[..., Any]
+) -> None:
+    start("work", environment={**environment, "BARBACK_LOCK_S": "1"}).wait_for("worker started")
+    barback("enqueue", "wait", '{"seconds": 60}', "--job-id", "long")
+
+    def job() -> Any:
+        return json.loads(barback("jobs", "show", queue_name, "long", "--json").out)
+
+    until(lambda: job()["state"] == "active")
+    said = barback("jobs", "cancel", queue_name, "long", "--reason", "wrong city")
+    assert (said.code, said.out) == (0, "job long will be cancelled\n")
+    until(lambda: job()["state"] == "failed")
+    assert job()["failed_reason"] == "Cancelled: wrong city"
+
+
+def test_a_job_that_does_not_run_cannot_be_cancelled(barback: Call, queue_name: str) -> None:
+    barback("enqueue", "greet", ADA, "--job-id", "ada")
+    result = barback("jobs", "cancel", queue_name, "ada")
+    assert (result.code, result.err) == (
+        1, f"barback: The job of '{queue_name}' was not cancelled: it is not active.\n"
+    )  # fmt: skip

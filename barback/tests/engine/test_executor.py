@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_serializer
 from pydantic.alias_generators import to_camel
 
 from barback.broker import Completed, Failed, FetchedJob, HandedBack, Outcome, Retry
-from barback.errors import BrokerError, RetryLater, Unrecoverable
-from barback.executor import LONGEST_REASON, LONGEST_STACKTRACE, OBEY_S, Attempt, Executor, describe
+from barback.errors import BrokerError, BrokerUnavailable, RetryLater, Unrecoverable
+from barback.executor import LONGEST_REASON, LONGEST_STACKTRACE, OBEY_S, OUTAGE_RETRY_S, Attempt, Executor, describe
 from barback.job import AnyJob, Context, job
 from barback.options import JobOptions
 from barback.payload import NoPayload, Payload
@@ -825,3 +825,31 @@ async def test_a_plain_handler_that_is_taken_back_is_told_and_handed_back(bench:
 
     assert await take_back(bench, works, started.is_set) == HandedBack()
     assert told.wait(5)
+
+
+async def test_an_outage_of_the_broker_that_a_handler_meets_is_no_failure_of_its_own(bench: Bench) -> None:
+    """P7, P20: `ctx.enqueue` and the like raise it."""
+
+    @job("any", queue=QUEUE)
+    async def enqueues(payload: NoPayload, ctx: Context[None]) -> None:
+        raise BrokerUnavailable("gone for lunch")
+
+    assert await bench.run(enqueues) == Retry(OUTAGE_RETRY_S, "gone for lunch", uses_attempt=False)
+
+
+async def test_a_job_that_is_cancelled_fails_with_the_reason_whatever_it_raises_then(bench: Bench) -> None:
+    started = asyncio.Event()
+
+    @job("any", queue=QUEUE, attempts=5)
+    async def waits(payload: NoPayload, ctx: Context[None]) -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ValueError("no broom") from None
+
+    bench.attempt.cancel_reason = "wrong city"
+    running = asyncio.create_task(bench.run(waits))
+    await started.wait()
+    running.cancel()
+    assert await running == Failed("Cancelled: wrong city")

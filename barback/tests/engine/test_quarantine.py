@@ -173,6 +173,24 @@ async def test_a_suspect_that_lives_longer_than_its_probation_runs_beside_others
         await eventually(lambda: drained(broker))
 
 
+async def test_a_suspect_does_not_wait_for_ever_for_others_to_end(
+    stage: Stage, broker: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P8: it runs beside them then, and that it did not run alone is known."""
+    monkeypatch.setattr(room, "PROBATION_S", 0.05)
+    await fill(broker, stage.there, [10])
+    async with working_app(broker, stage.app, lock_s=LOCK_S, stalled_check_s=600):
+        await until(lambda: stage.running)
+        await fill(broker, stage.here, [1])
+        await crash_while_worked(broker, stage)
+        await until(lambda: set(stage.running) == {1, 10})
+        await fill(broker, stage.here, [2])
+        await until(lambda: set(stage.running) == {1, 2, 10})
+        assert broker.alone == []
+        stage.end_all()
+        await eventually(lambda: drained(broker))
+
+
 async def test_a_suspect_does_not_start_before_it_is_written_down_that_it_runs_alone(
     stage: Stage, broker: Written, monkeypatch: pytest.MonkeyPatch
 ) -> None:

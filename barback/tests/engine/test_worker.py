@@ -1,6 +1,7 @@
 """A worker on a real Valkey: on time, within its bounds, and losing nothing."""
 
 import asyncio
+import contextlib
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 import redis.asyncio
 
+from barback import quarantine
 from barback.app import App, no_services
 from barback.broker import Exchange, JobRecord, Lease, ListedState, QueueLimits, Settlement
 from barback.bullmq import BullMQBroker
@@ -758,6 +760,59 @@ async def test_a_lost_lock_cancels_the_handler_and_its_outcome_is_refused(
     assert report == WorkerReport(refused=1)
     record = await get(broker, queue_name)
     assert (record.state, record.result) == ("active", None)
+
+
+async def test_a_running_job_is_cancelled_from_outside(
+    broker: BullMQBroker, beside: BullMQBroker, queue_name: str
+) -> None:
+    """It fails with the reason, without retries; its neighbour goes on."""
+    go_on = asyncio.Event()
+
+    @job("any", queue=queue_name, attempts=5)
+    async def waits(payload: NoPayload, ctx: Context[None]) -> None:
+        await go_on.wait()
+
+    await Producer(broker).many(waits, [NOTHING] * 2)
+
+    async def busy() -> bool:
+        return await counts(broker, queue_name) == {"active": 2}
+
+    async def ended() -> bool:
+        return await beside.state(queue_name, "2") == "failed"
+
+    async with working(broker, waits, lock_s=0.3) as running:
+        await eventually(busy)
+        await beside.cancel(queue_name, "2", "wrong city")
+        await eventually(ended)
+        go_on.set()
+        report = await running.stopped()
+    assert report == WorkerReport(completed=1, failed=1)
+    assert (await get(broker, queue_name, "2")).failed_reason == "Cancelled: wrong city"
+
+
+async def test_a_handler_that_outlives_its_timeout_and_grace_loses_its_lock(
+    broker: BullMQBroker, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P10: a handler that swallows its cancellation would keep its job for ever."""
+    monkeypatch.setattr(quarantine, "PROBATION_S", 0.2)
+    starts: list[int] = []
+    end = asyncio.Event()
+
+    @job("any", queue=queue_name, timeout_s=0.1)
+    async def stays(payload: NoPayload, ctx: Context[None]) -> None:
+        starts.append(ctx.starts)
+        if len(starts) > 1:
+            return
+        while not end.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await end.wait()
+
+    await Producer(broker)(stays, NOTHING)
+    async with working(broker, stays, lock_s=0.3, stalled_check_s=0.1, grace_s=0.3):
+        await until(lambda: len(starts) == 2)
+        end.set()
+    record = await get(broker, queue_name)
+    assert record.state == "completed"
 
 
 async def test_a_worker_goes_on_after_redis_was_away(start_valkey: START, queue_name: str) -> None:

@@ -122,6 +122,19 @@ def promote(invocation: Invocation, queue: str, job_id: str, as_json_: bool) -> 
 
 @jobs.command()
 @queue_argument
+@id_argument
+@click.option("--reason", default="by hand", show_default=True, help="What the failed job says of it.")
+@json_option
+@click.pass_obj
+def cancel(invocation: Invocation, queue: str, job_id: str, reason: str, as_json_: bool) -> None:
+    """End a job that runs: it fails, without retries. Its worker hears of it within a third of its lock (3.3 s)."""
+    _check(invocation, queue)
+    _ask(invocation, lambda broker: broker.cancel(queue, job_id, reason))
+    _done(f"job {job_id} will be cancelled", {"cancelled": job_id}, as_json_)
+
+
+@jobs.command()
+@queue_argument
 @json_option
 @click.pass_obj
 def pause(invocation: Invocation, queue: str, as_json_: bool) -> None:
