@@ -12,7 +12,7 @@ from barback.cli.durations import Duration
 from barback.cli.invocation import Invocation
 from barback.cli.printing import printable, shorten
 from barback.connect import open_broker
-from barback.errors import InvalidPayload, UsageError
+from barback.errors import BrokerUnavailable, InvalidPayload, UsageError
 from barback.job import AnyJob
 from barback.options import Overrides, override
 from barback.payload import Payload, parse_payload
@@ -53,7 +53,7 @@ async def _enqueue(settings: Settings, job: AnyJob, payload: Payload, overrides:
 
 
 async def _wait(broker: Broker, queue: str, job_id: str) -> None:
-    while await broker.state(queue, job_id) not in ("completed", "failed", "unknown"):  # noqa: ASYNC110
+    while not await _ended(broker, queue, job_id):  # noqa: ASYNC110 — nothing here could tell us
         await asyncio.sleep(WAIT_POLL_S)
     record = await broker.get(queue, job_id)
     if record is None:
@@ -63,6 +63,14 @@ async def _wait(broker: Broker, queue: str, job_id: str) -> None:
         click.echo(f"failed: {shorten(record.failed_reason or '', 2_000)}", err=True)
         raise click.exceptions.Exit(1)
     click.echo(f"completed: {shorten(record.result or 'null', 100_000)}")
+
+
+async def _ended(broker: Broker, queue: str, job_id: str) -> bool:
+    try:
+        return await broker.state(queue, job_id) in ("completed", "failed", "unknown")
+    except BrokerUnavailable:
+        # The job is durable, and its worker waits for Redis too (B2).
+        return False
 
 
 def _parse(job: AnyJob, text: str) -> Payload:
