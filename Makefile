@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-full check format bench picture clean
+.PHONY: help setup run demo test test-full check format drills bench picture clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -37,6 +37,9 @@ check: setup ## Linters, types, the direction of imports
 format: setup ## Put the code in form
 	$(UV) run --no-sync ruff format .
 	$(UV) run --no-sync ruff check --fix .
+
+drills: setup $(NODE_READY) ## Kill, stop and cut off workers and servers; writes docs/drills.md
+	@$(UV) run --no-sync python -m drills
 
 bench: setup $(NODE_READY) ## barback beside Node's own worker, as ratios of one interleaved run
 	@$(UV) run --no-sync python -m bench

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from barback.bullmq import BullMQBroker
-
-from .servers import Valkey
+from drills.servers import Valkey
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ from barback.connect import open_broker
 from barback.errors import BrokerUnavailable, SettingsError
 from barback.job import Context, Job
 from barback.settings import Settings, load_settings
-
-from .servers import Valkey, free_port
+from drills.servers import Valkey, free_port
 
 SETTINGS = ("REDIS_URL", "REDIS_DB", "BARBACK_PREFIX", "NODE_ENV")
 

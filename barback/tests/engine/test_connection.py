@@ -18,9 +18,9 @@ from barback.bullmq.connection import LONGEST_BLOCK_S, OPEN_WITHIN_S, Call, Conn
 from barback.bullmq.keys import keys_of
 from barback.errors import BrokerError, BrokerUnavailable, UsageError
 from barback.options import JobOptions
+from drills.servers import Valkey, black_hole, free_port
 
 from .eventually import until
-from .servers import Valkey, black_hole, free_port
 
 WITHIN_S = 5.0
 LEASE = Lease("tester", lock_s=30.0)

@@ -19,10 +19,10 @@ from barback.memory import MemoryBroker
 from barback.outage import AGAIN_S, Outage
 from barback.payload import Payload
 from barback.producer import Producer
+from drills.proxy import Proxy
+from drills.servers import Valkey
 
 from .eventually import eventually, until
-from .proxy import Proxy
-from .servers import Valkey
 from .working import working
 
 START = Callable[..., Valkey]

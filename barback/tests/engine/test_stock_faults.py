@@ -34,9 +34,9 @@ from barback.payload import NoPayload
 from barback.producer import Producer
 from barback.retry import Custom, Fixed, wait_after
 from barback.worker import Worker, WorkerOptions, WorkerReport
+from drills.servers import Valkey
 
 from .eventually import eventually, until
-from .servers import Valkey
 from .working import drained, working
 
 NOTHING = NoPayload()

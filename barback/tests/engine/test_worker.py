@@ -26,9 +26,9 @@ from barback.payload import NoPayload, Payload
 from barback.producer import Producer, flow
 from barback.retry import Fixed
 from barback.worker import Worker, WorkerOptions, WorkerReport
+from drills.servers import Valkey
 
 from .eventually import eventually, until
-from .servers import Valkey
 from .working import app_of, drained, working, working_app
 
 NOTHING = NoPayload()

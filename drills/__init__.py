@@ -1,0 +1,1 @@
+"""Proofs of the promises: real processes, killed, stopped and cut off; what was lost is counted (`make drills`)."""

@@ -1,0 +1,87 @@
+"""What the drills' workers work: jobs that write into the ledger and do what they are told."""
+
+import asyncio
+import ctypes
+import os
+import random
+import re
+import signal
+import time
+from typing import Literal
+
+from barback import App, Context, Exponential, Payload, job, no_services
+from drills import ledger
+
+QUEUE = os.environ.get("DRILLS_QUEUE", "drills")
+
+Deed = Literal["none", "sleep", "jitter", "block", "spin", "segfault", "exit", "killed", "fail"]
+
+
+class Note(Payload, frozen=True):
+    """`for_s`: how long the deed takes. `fail`: fails as often as `times`."""
+
+    number: int
+    deed: Deed = "none"
+    for_s: float = 0.0
+    times: int = 0
+
+
+@job("note", queue=QUEUE, attempts=5, backoff=Exponential(first_s=0.2))
+async def note(payload: Note, ctx: Context[None]) -> int:
+    """Runs on the loop."""
+    ledger.write("start", payload.number)
+    match payload.deed:
+        case "sleep":
+            await asyncio.sleep(payload.for_s)
+        case "jitter":
+            await asyncio.sleep(random.random() * payload.for_s)
+        case "block":
+            time.sleep(payload.for_s)  # noqa: ASYNC251 — the deed
+        case "spin":
+            _spin(payload.for_s)
+        case "fail" if ctx.attempt <= payload.times:
+            raise ValueError("as told")
+        case _:
+            _die(payload.deed)
+    ledger.write("end", payload.number)
+    return os.getpid()
+
+
+@job("hold-in-thread", queue=QUEUE)
+def hold_in_thread(payload: Note, ctx: Context[None]) -> None:
+    """A C call that keeps the GIL."""
+    _hold_gil(payload)
+
+
+def _hold_gil(payload: Note) -> None:
+    ledger.write("start", payload.number)
+    end = time.monotonic() + payload.for_s
+    length = 20
+    took_s = 0.0
+    while time.monotonic() + took_s < end:  # each twice as long as the one before, so the last is about half of all
+        began = time.monotonic()
+        re.match(r"(a|a)+$", "a" * length + "b")
+        took_s = 2 * (time.monotonic() - began)
+        length += 1
+    ledger.write("end", payload.number)
+
+
+def _spin(for_s: float) -> None:
+    end = time.monotonic() + for_s
+    while time.monotonic() < end:
+        pass
+
+
+def _die(deed: Deed) -> None:
+    match deed:
+        case "segfault":
+            ctypes.string_at(0)
+        case "exit":
+            os._exit(1)
+        case "killed":  # as by the system when memory is out
+            os.kill(os.getpid(), signal.SIGKILL)
+        case _:
+            return
+
+
+app = App(jobs=[note, hold_in_thread], services=no_services, name="drills")

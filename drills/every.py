@@ -1,0 +1,12 @@
+"""All drills in the order of their numbers."""
+
+import re
+
+from drills import crashes, stopping
+from drills.drill import Drill
+
+ROOMS = (crashes, stopping)
+EVERY: list[Drill] = sorted(
+    (drill for room in ROOMS for drill in room.drills.all),
+    key=lambda drill: [int(part) if part.isdigit() else part for part in re.findall(r"\d+|[a-z]", drill.number)],
+)
