@@ -168,12 +168,32 @@ class AnySequence(RuleBasedStateMachine):
         if settled != "children":
             self.held.remove(pair)
 
-    @rule()
-    def die_and_be_recovered(self) -> None:
-        in_memory, really = self.both_raw(lambda broker: broker.exchange(self.queue, [], 1, DYING))
+    @rule(alone=st.booleans())
+    def die_and_be_recovered(self, alone: bool) -> None:
+        """P8: found without a lock; a crash that it was alone in is its own."""
+        lease = LEASE if alone else DYING
+        in_memory, really = self.both_raw(lambda broker: broker.exchange(self.queue, [], 1, lease))
         assert [job.id for job in in_memory.jobs] == [job.id for job in really.jobs]
-        if in_memory.jobs:
-            self.recover(in_memory.jobs[0].id)
+        if not in_memory.jobs:
+            return
+        pair = (in_memory.jobs[0], really.jobs[0])
+        if alone:
+            for broker, job in zip((self.memory, self.real), pair, strict=True):
+                if job.crashes:
+                    assert self.run(broker.set_alone(job, True))
+                self.run(asyncio.to_thread(broker.extend_locks, self.queue, [job], 0.001))
+        self.recover(pair[0].id)
+
+    @precondition(lambda self: self.held)
+    @rule(pick=st.randoms(use_true_random=False), fitting=st.sampled_from(OFTEN))
+    def cancel(self, pick: Any, fitting: bool) -> None:
+        """The one who holds it is told once, and may settle it as it likes."""
+        pair: Pair = pick.choice(self.held)
+        job_id = pair[0].id if fitting else "never-there"
+        self.both(lambda broker: broker.cancel(self.queue, job_id, "because"))
+        for broker, job in zip((self.memory, self.real), pair, strict=True):
+            renewal = self.run(asyncio.to_thread(broker.extend_locks, self.queue, [job], 600))
+            assert [reason for _, reason in renewal.cancelled] == ["because"] * fitting
 
     @precondition(lambda self: self.known)
     @rule(pick=st.randoms(use_true_random=False), what=st.sampled_from(list(FITTING)), fitting=st.sampled_from(OFTEN))
