@@ -284,6 +284,10 @@ class Broker(Protocol):
 
     async def close(self) -> None: ...
 
+    async def check(self, queues: Sequence[str]) -> None:
+        """Called before a worker works these queues; `BrokerUnfit` says why it must not, and what to change."""
+        ...
+
     def now(self) -> float:
         """The broker's clock, epoch seconds."""
         ...

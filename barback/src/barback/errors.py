@@ -7,7 +7,8 @@ BarbackError
 │   ├── UnknownJob        no job of that name; says which one was probably meant
 │   ├── UnknownQueue
 │   ├── InvalidPayload    has `.fields`: one line for each wrong field
-│   └── InvalidOptions    an option BullMQ would refuse or misread (job ids, priorities, …)
+│   ├── InvalidOptions    an option BullMQ would refuse or misread (job ids, priorities, …)
+│   └── BrokerUnfit       Redis would lose jobs, or another BullMQ's are in it: change it before a worker starts
 ├── BrokerUnavailable     Redis cannot be reached, or refuses us; exit code 2 at start
 └── BrokerError           Redis answered, but could not do it; exit code 1
 
@@ -69,6 +70,10 @@ class InvalidPayload(UsageError):
 
 class InvalidOptions(UsageError):
     """An option that BullMQ would refuse, misread, or break its queue with."""
+
+
+class BrokerUnfit(UsageError):
+    """The broker can be reached, but a worker would lose jobs there or run them wrongly. One line for each reason."""
 
 
 class BrokerUnavailable(BarbackError):

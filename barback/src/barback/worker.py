@@ -90,8 +90,10 @@ class Worker:
     async def run(self, *, until_drained: bool = False) -> WorkerReport:
         """Work until stopped, or with `until_drained` until no job is left.
 
+        :raises BrokerUnfit: it would lose jobs, or run them wrongly.
         :raises BarbackError: the broker cannot be used at start.
         """
+        await self._broker.check(self._queues)
         async with self._app.services() as services:
             loop = asyncio.get_running_loop()
             pumps: list[Pump] = []

@@ -21,7 +21,7 @@ from barback.broker import (
     Settlement,
     StoredSchedule,
 )
-from barback.bullmq import adding, looking, scheduling, tending
+from barback.bullmq import adding, checks, looking, scheduling, tending
 from barback.bullmq.codec import ms
 from barback.bullmq.connection import Connection, client_name
 from barback.bullmq.keys import Keys, keys_of
@@ -52,6 +52,9 @@ class BullMQBroker:
         for waiting in self._waiting.values():
             await waiting.close()
         await self._connection.close()
+
+    async def check(self, queues: Sequence[str]) -> None:
+        await checks.check(self._connection, self._prefix, queues, self.now)
 
     def now(self) -> float:
         return time.time()

@@ -56,6 +56,7 @@ LONGEST_BLOCK_S = 5.0
 """Shorter than any read timeout (redis-py's default equals BullMQ's drain delay and always times out: B1)."""
 
 REFUSALS = ("MISCONF", "NOREPLICAS", "OOM ", "BUSY ", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "UNKILLABLE")
+NO_DATABASE = "DB index is out of range"
 
 Command = Sequence[Any]
 
@@ -149,6 +150,12 @@ class Connection:
                         answer[i] = BrokerError(f"Redis at {self.address} answered: {value}")
             return answers
 
+    async def ask(self, commands: Sequence[Command]) -> list[Any]:
+        """The answers; None where we may not ask that, or a provider does not have it."""
+        with self.translated():
+            [answers] = await self._send([Call(commands)], atomic=False)
+        return [None if isinstance(answer, ResponseError) else answer for answer in answers]
+
     async def wait_for_marker(self, key: str, client_name: str) -> bool:
         """Block until the queue's marker is set and take it; False if it was not for `LONGEST_BLOCK_S`."""
         client = self._blocking.get(client_name)
@@ -220,6 +227,11 @@ class Connection:
         except RedisError as error:
             if _refuses_everybody(error):
                 raise BrokerUnavailable(f"Redis at {self.address} takes no writes for now: {error}") from None
+            if NO_DATABASE in str(error):
+                raise BrokerUnavailable(
+                    f"Redis at {self.address} has no database {self._options['db']}. Set REDIS_DB to one that it has "
+                    "(0 to 15 unless it is set up otherwise; a cluster has only 0)."
+                ) from None
             raise BrokerError(f"Redis at {self.address} answered: {error}") from error
 
     def _make(self, *, client_name: str | None = None, single: bool = False) -> redis.asyncio.Redis:

@@ -51,6 +51,9 @@ class MemoryBroker:
     async def close(self) -> None:
         """Nothing to close; what was added is still there."""
 
+    async def check(self, queues: Sequence[str]) -> None:
+        """Nothing to refuse."""
+
     def now(self) -> float:
         return self._queues.now
 
