@@ -2,6 +2,7 @@
 
 worker.run()  ──► works until worker.stop() (drain: no more fetching, `grace_s` for what runs, then handed back)
 run(until_drained=True)  ──► returns when no job waits, runs, or is delayed
+recycle_after_…  ──► it drains by itself, for whoever started it to start another
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -29,11 +30,13 @@ from barback.pulse import Pulse
 from barback.pump import Count, Pump
 from barback.quarantine import Quarantine
 from barback.recovery import Recovery
+from barback.recycling import Bounds, resident_mb
 from barback.scheduler import Scheduler
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
 
 DRAINED_CHECK_S = 0.05
+RECYCLE_CHECK_S = 0.25
 TAKE_BACK_S = 0.3
 """How long cancelled handlers have to end."""
 WRITE_S = 0.3
@@ -46,6 +49,8 @@ class WorkerOptions:
 
     `queues`: which of the app's; None: all. `concurrency`: jobs in flight, by queue; a queue that is not named gets
     `default_concurrency`. `lock_s`: how long a crashed worker's jobs stay locked. `schedules`: tick the app's.
+    `recycle_after_mb`, `recycle_after_jobs`: drain and end once it holds so much memory (MB of 2**20 bytes) or has
+    written so many outcomes; looked at four times a second. None: never.
     """
 
     queues: tuple[str, ...] | None = None
@@ -56,17 +61,24 @@ class WorkerOptions:
     crash_limit: int = 3
     grace_s: float = 25.0
     schedules: bool = True
+    recycle_after_mb: float | None = None
+    recycle_after_jobs: int | None = None
+
+
+Ended = Literal["stopped", "recycled", "drained"]
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerReport:
-    """What a worker did. `refused`: outcomes that came too late, the lock being lost (P10)."""
+    """What a worker did, and why it ended. `refused`: outcomes that came too late, the lock being lost (P10)."""
 
     completed: int = 0
     failed: int = 0
     retried: int = 0
     handed_back: int = 0
     refused: int = 0
+    ended: Ended = field(default="stopped", compare=False)
+    """Told to, by its own bounds, or with nothing left to do. Reports of the same work are equal."""
 
 
 class Worker:
@@ -77,24 +89,37 @@ class Worker:
         self._broker = broker
         self._options = options or WorkerOptions()
         self._queues = tuple(app.registry.check_queue(q) for q in self._options.queues or app.registry.queues)
+        self._bounds = Bounds(self._options.recycle_after_mb, self._options.recycle_after_jobs)
+        self.started = asyncio.Event()
+        """Set once it works: the broker is checked and the services are open."""
         self._stop_asked = asyncio.Event()
         self._stop_at_once = asyncio.Event()
+        self._told_to_stop = False
+        self._ended: Ended = "stopped"
         self.name = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}"
 
     def stop(self) -> None:
         """Drain: fetch no more, let jobs run for `grace_s`, then hand them back. A second call hands back at once."""
-        if self._stop_asked.is_set():
+        if self._told_to_stop:
             self._stop_at_once.set()
+        self._told_to_stop = True
+        self._end("stopped")
+
+    def _end(self, why: Ended) -> None:
+        if not self._stop_asked.is_set():
+            self._ended = why
         self._stop_asked.set()
 
     async def run(self, *, until_drained: bool = False) -> WorkerReport:
         """Work until stopped, or with `until_drained` until no job is left.
 
+        :raises InvalidOptions: `recycle_after_mb` is less than what it holds before its first job.
         :raises BrokerUnfit: it would lose jobs, or run them wrongly.
         :raises BarbackError: the broker cannot be used at start.
         """
         await self._broker.check(self._queues)
         async with self._app.services() as services:
+            self._bounds.check(resident_mb())
             loop = asyncio.get_running_loop()
             pumps: list[Pump] = []
             outage = Outage()
@@ -112,11 +137,12 @@ class Worker:
             try:
                 await self._prepare(scheduler)
                 locks.start()
+                self.started.set()
                 await self._work(pumps, scheduler, outage, until_drained)
             finally:
                 locks.stop()
                 threads.shutdown(wait=False, cancel_futures=True)
-            return WorkerReport(**sum((pump.counts for pump in pumps), Counter[Count]()))
+            return WorkerReport(**_sum(pumps), ended=self._ended)
 
     async def _prepare(self, scheduler: Scheduler) -> None:
         for queue in self._queues:
@@ -142,6 +168,8 @@ class Worker:
             beside.append(group.create_task(Pulse(self._broker, self._queues, outage).run()))
             beside.append(group.create_task(LoopWatch(self._options.lock_s, lambda: _names(pumps)).run()))
             beside.append(group.create_task(self._wait_for_stop(pumps, working)))
+            if self._bounds.any:
+                beside.append(group.create_task(self._recycle_when_due(pumps)))
             if until_drained:
                 beside.append(group.create_task(self._stop_when_drained(pumps)))
             await asyncio.wait(working)
@@ -172,7 +200,13 @@ class Worker:
         # Jobs of other workers and producers count too: nothing here could tell us of them.
         while not await self._drained(pumps):  # noqa: ASYNC110
             await asyncio.sleep(DRAINED_CHECK_S)
-        self.stop()
+        self._end("drained")
+
+    async def _recycle_when_due(self, pumps: list[Pump]) -> None:
+        while not (reason := self._bounds.exceeded(_written(pumps), resident_mb())):  # noqa: ASYNC110 — it is measured
+            await asyncio.sleep(RECYCLE_CHECK_S)
+        log.info("worker recycles", worker=self.name, reason=reason)
+        self._end("recycled")
 
     async def _drained(self, pumps: list[Pump]) -> bool:
         """No job is left, and none ended while the queues were counted: it may have added to one already counted."""
@@ -213,6 +247,14 @@ class Worker:
         if not self._options.schedules:
             return []
         return [schedule for schedule in self._app.schedules if schedule.job.queue in self._queues]
+
+
+def _sum(pumps: list[Pump]) -> Counter[Count]:
+    return sum((pump.counts for pump in pumps), Counter[Count]())
+
+
+def _written(pumps: list[Pump]) -> int:
+    return sum(count for name, count in _sum(pumps).items() if name != "refused")
 
 
 async def _leave(pumps: list[Pump]) -> None:

@@ -231,5 +231,3 @@ async def test_a_queue_whose_keys_are_no_ones_is_no_reason(valkey_url: str, queu
     async with opened(valkey_url) as broker:
         await broker._connection.run("SET", keys_of("bull", queue_name)["meta"], "text")
         await broker.check([queue_name])
-
-

@@ -33,7 +33,8 @@ async def check(connection: Connection, prefix: str, queues: Sequence[str], now:
     sections = [("INFO", section) for section in ("server", "memory", "persistence")]
     versions = [("HGET", keys_of(prefix, queue)["meta"], "version") for queue in queues]
     answers = await connection.ask([*sections, ("CONFIG", "GET", "save"), *versions])
-    server, memory, persistence, save = (answer or {} for answer in answers[:4])
+    infos: list[Info] = [answer or {} for answer in answers[:4]]
+    server, memory, persistence, save = infos
     problems = [
         _too_old(server),
         _evicting(memory),
