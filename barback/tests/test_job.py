@@ -1,6 +1,8 @@
 """Declaring a job."""
 
 import asyncio
+import functools
+from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
 import pytest
@@ -152,6 +154,66 @@ def test_a_handler_takes_a_payload_and_a_context() -> None:
         declare(one)
     with pytest.raises(DeclarationError, match=r"Job 'greet': its handler must take \(payload, ctx\), not 3 param"):
         declare(three)
+
+
+def test_a_parameter_that_nothing_would_fill_is_named_though_it_has_a_default() -> None:
+    async def more(payload: Greet, ctx: Context[None], retries: int = 3, *rest: int) -> None: ...
+
+    async def any_number(*given: Any) -> None: ...
+
+    with pytest.raises(DeclarationError) as refusal:
+        declare(more)
+    assert str(refusal.value) == (
+        "Job 'greet': its handler must take (payload, ctx), not 4 parameters. "
+        "Nothing would ever fill 'retries'. Nothing would ever fill 'rest'."
+    )
+    with pytest.raises(DeclarationError, match=r"must take \(payload, ctx\), not 1 param"):
+        declare(any_number)
+
+
+def test_both_parameters_are_filled_by_their_place() -> None:
+    """Each of these raised TypeError at every attempt."""
+
+    async def by_name(payload: Greet, *, ctx: Context[None]) -> None: ...
+
+    async def rest(payload: Greet, *ctx: Context[None]) -> None: ...
+
+    async def named_rest(payload: Greet, **ctx: Context[None]) -> None: ...
+
+    async def by_place(payload: Greet, ctx: Context[None], /) -> None: ...
+
+    called = r"Job 'greet': its handler is called as handler\(payload, ctx\), which cannot fill "
+    for handler, parameter in ((by_name, "'ctx"), (rest, r"'\*ctx"), (named_rest, r"'\*\*ctx")):
+        with pytest.raises(DeclarationError, match=called + parameter):
+            declare(handler)
+    assert declare(by_place).handler is by_place
+
+
+class Greeter:
+    async def __call__(self, payload: Greet, ctx: Context[None]) -> None: ...
+
+    async def greet(self, payload: Greet, ctx: Context[None]) -> None: ...
+
+
+def test_what_is_not_a_function_is_refused() -> None:
+    """An async `__call__` would run in a thread, and its coroutine never."""
+    rule = r"Job 'greet': expected a function \(def or async def\) as its handler, got .*Write a function that calls it"
+    for handler in (functools.partial(greet.handler), Greeter(), Greeter, greet, print):
+        with pytest.raises(DeclarationError, match=rule):
+            declare(handler)
+    assert declare(Greeter().greet).is_async
+
+
+def test_a_function_that_yields_is_refused() -> None:
+    async def one_by_one(payload: Greet, ctx: Context[None]) -> AsyncGenerator[int]:
+        yield 1
+
+    def one_by_one_in_a_thread(payload: Greet, ctx: Context[None]) -> Generator[int]:
+        yield 1
+
+    for handler in (one_by_one, one_by_one_in_a_thread):
+        with pytest.raises(DeclarationError, match="its handler yields, and would never run"):
+            declare(handler)
 
 
 def test_a_payload_must_be_a_payload() -> None:

@@ -193,6 +193,7 @@ def job(  # noqa: PLR0913 — a declaration reads best as one call
     )
 
     def declare(handler: Handler[PayloadT, ServicesT, ReturnT]) -> Job[PayloadT, ServicesT, ReturnT]:
+        _check_handler(name, handler)
         payload_type = cast("type[PayloadT]", _payload_type(name, handler))
         is_async = inspect.iscoroutinefunction(handler)
         return Job(name, queue, payload_type, handler, options, timeout_s, is_async)
@@ -208,10 +209,29 @@ def _check_name(what: str, name: str) -> None:
         )
 
 
+def _check_handler(name: str, handler: Callable[..., Any]) -> None:
+    # Of a partial or an object with __call__ nobody can tell whether it is async, nor which file it is from.
+    if not (inspect.isfunction(handler) or inspect.ismethod(handler)):
+        raise DeclarationError(
+            f"Job '{name}': expected a function (def or async def) as its handler, got {handler!r}. "
+            "Write a function that calls it."
+        )
+    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
+        raise DeclarationError(f"Job '{name}': its handler yields, and would never run. Return the result instead.")
+
+
 def _payload_type(name: str, handler: Callable[..., Any]) -> type[Payload]:
     parameters = list(inspect.signature(handler).parameters.values())
     if len(parameters) != 2:
-        raise DeclarationError(f"Job '{name}': its handler must take (payload, ctx), not {len(parameters)} parameters.")
+        more = "".join(f" Nothing would ever fill '{parameter.name}'." for parameter in parameters[2:])
+        raise DeclarationError(
+            f"Job '{name}': its handler must take (payload, ctx), not {len(parameters)} parameters.{more}"
+        )
+    for parameter in parameters:
+        if parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            raise DeclarationError(
+                f"Job '{name}': its handler is called as handler(payload, ctx), which cannot fill '{parameter}'."
+            )
     try:
         hints = typing.get_type_hints(handler)
     except NameError as error:
