@@ -46,6 +46,8 @@ class Settings(EnvSettings):
     """What this installation calls itself, `staging` or anything else: for whoever reads it; nothing depends on it."""
     concurrency: int = Field(20, ge=1, le=10_000, validation_alias="WORKER_CONCURRENCY")
     """Jobs in flight a queue and worker; `CAFE_PROCESSING_CONCURRENCY` sets it for queue `cafe-processing`."""
+    processes: int = Field(1, ge=1, le=256, validation_alias="WORKER_PROCESSES")
+    """Worker processes of one `barback work`. 1: that process itself; more: it starts and supervises them."""
     lock_s: float = Field(10.0, ge=1, allow_inf_nan=False, validation_alias="BARBACK_LOCK_S")
     stalled_check_s: float = Field(5.0, gt=0, allow_inf_nan=False, validation_alias="BARBACK_STALLED_CHECK_S")
     crash_limit: int = Field(3, ge=1, validation_alias="BARBACK_CRASH_LIMIT")

@@ -98,12 +98,16 @@ class Worker:
         self._ended: Ended = "stopped"
         self.name = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}"
 
+    def drain(self) -> None:
+        """Fetch no more, let jobs run for `grace_s`, then hand them back. A second call changes nothing."""
+        self._end("stopped")
+
     def stop(self) -> None:
-        """Drain: fetch no more, let jobs run for `grace_s`, then hand them back. A second call hands back at once."""
+        """Drain. A second call hands back at once."""
         if self._told_to_stop:
             self._stop_at_once.set()
         self._told_to_stop = True
-        self._end("stopped")
+        self.drain()
 
     def _end(self, why: Ended) -> None:
         if not self._stop_asked.is_set():

@@ -187,10 +187,10 @@ def call(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 @pytest.fixture
 def start(project: Path) -> Iterator[Start]:
-    """Start a `barback` process in the project; stdout and stderr in one."""
+    """Start a `barback` process in the project; stdout and stderr in one. `own_group`: it can be signalled as one."""
     started: list[Running] = []
 
-    def run(*arguments: str, environment: Mapping[str, str] | None = None) -> Running:
+    def run(*arguments: str, environment: Mapping[str, str] | None = None, own_group: bool = False) -> Running:
         process = subprocess.Popen(
             [sys.executable, "-m", "barback.cli", *arguments],
             cwd=project,
@@ -199,6 +199,7 @@ def start(project: Path) -> Iterator[Start]:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=own_group,
         )
         started.append(Running(process))
         return started[-1]

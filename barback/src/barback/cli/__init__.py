@@ -3,6 +3,7 @@
 front.py       the group itself: options that come first, and how an error ends (one line, an exit code)
 invocation.py  what every command is given: the project, the app, the settings
 app_lookup.py  which app, and loading it
+work.py        one worker, or (supervising.py) many of them
 dev*.py        development: servers, reloading worker, announcement
 printing.py    tables and JSON; nothing from outside reaches a terminal raw
 """

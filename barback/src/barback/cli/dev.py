@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import sys
 
 import click
 
@@ -57,7 +56,7 @@ def _prepare(invocation: Invocation, servers: DevServers) -> None:
 
 
 def _child(invocation: Invocation, servers: DevServers, command: str) -> GuardedProcess:
-    debug = ["--debug"] if invocation.debug else []
-    arguments = [sys.executable, "-m", "barback.cli", "--app", invocation.full_app_path, *debug, command]
     environment = {**os.environ, **servers.environment}
-    return GuardedProcess(Command(arguments=arguments, env=environment, deadline_s=STOP_WITHIN_S))
+    return GuardedProcess(
+        Command(arguments=invocation.command_line(command), env=environment, deadline_s=STOP_WITHIN_S)
+    )

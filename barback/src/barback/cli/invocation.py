@@ -1,5 +1,6 @@
 """What every command is given: the project, the app, the settings. Read when asked for, so that `--help` needs none."""
 
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +44,11 @@ class Invocation:
     def settings(self) -> Settings:
         """Barback's own. Raises as `app`."""
         return self._checked[1]
+
+    def command_line(self, *arguments: str) -> list[str]:
+        """What starts another `barback` for the same app."""
+        debug = ["--debug"] if self.debug else []
+        return [sys.executable, "-m", "barback.cli", "--app", self.full_app_path, *debug, *arguments]
 
     @cached_property
     def _checked(self) -> tuple[AnyApp, Settings]:

@@ -1,11 +1,12 @@
 """`barback work`: a worker, as it runs in production."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import click
 import structlog
@@ -13,6 +14,7 @@ import structlog
 from barback.app import AnyApp
 from barback.cli.invocation import Invocation
 from barback.cli.logging import configure_logging
+from barback.cli.supervising import own_settings, supervise
 from barback.connect import open_broker
 from barback.settings import Settings
 from barback.worker import Worker, WorkerOptions
@@ -23,16 +25,54 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.work")
 @click.command()
 @click.option("--queue", "queues", multiple=True, metavar="NAME", help="Only this queue (again for more).")
 @click.option("--concurrency", type=click.IntRange(1, 10_000), help="Jobs in flight a queue.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="So many worker processes, each started again when it dies (WORKER_PROCESSES; else 1: this process itself).",
+)
+@click.option(
+    "--recycle-after-mb",
+    type=click.IntRange(1),
+    metavar="MB",
+    help="Drain a worker that holds so much memory; with --processes another takes its place, without it this ends "
+    "with exit code 0, for systemd or Docker to start it again.",
+)
+@click.option("--recycle-after-jobs", type=click.IntRange(1), metavar="N", help="The same after so many jobs.")
+@click.option("--supervised", "ready_fd", type=int, hidden=True, help="We are one of many; tell this file our start.")
 @click.pass_obj
-def work(invocation: Invocation, queues: tuple[str, ...], concurrency: int | None) -> None:
+def work(
+    invocation: Invocation,
+    queues: tuple[str, ...],
+    concurrency: int | None,
+    processes: int | None,
+    recycle_after_mb: int | None,
+    recycle_after_jobs: int | None,
+    ready_fd: int | None,
+) -> None:
     """Work the app's jobs until told to stop.
 
     Needs REDIS_URL. Ctrl-C or SIGTERM drains: no new jobs, the running ones may finish; a second one stops at once.
+    With --processes a third one kills.
     """
     configure_logging()
+    own = own_settings(invocation)
+    if (processes or own.processes) > 1:
+        given = {
+            "concurrency": concurrency,
+            "recycle-after-mb": recycle_after_mb,
+            "recycle-after-jobs": recycle_after_jobs,
+        }
+        arguments = [f"--queue={name}" for name in queues]
+        arguments += [f"--{name}={value}" for name, value in given.items() if value is not None]
+        raise click.exceptions.Exit(supervise(invocation, own, processes or own.processes, arguments))
     app, settings = invocation.app, invocation.settings
-    options = worker_options(app, settings, queues, concurrency)
-    asyncio.run(_work(app, settings, options))
+    options = replace(
+        worker_options(app, settings, queues, concurrency),
+        recycle_after_mb=recycle_after_mb,
+        recycle_after_jobs=recycle_after_jobs,
+    )
+    asyncio.run(_work(app, settings, options, ready_fd))
     _leave_threads()
 
 
@@ -54,15 +94,36 @@ def worker_options(
     )
 
 
-async def _work(app: AnyApp, settings: Settings, options: WorkerOptions) -> None:
+async def _work(app: AnyApp, settings: Settings, options: WorkerOptions, ready_fd: int | None) -> None:
     async with open_broker(settings) as broker:
         worker = Worker(app, broker, options)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, worker.stop)
-        log.info("worker started", worker=worker.name, queues=list(options.queues or ()))
-        report = await worker.run()
+        _obey_signals(worker, supervised=ready_fd is not None)
+        telling = asyncio.create_task(_tell_start(worker, options, ready_fd))
+        try:
+            report = await worker.run()
+        finally:
+            telling.cancel()
         log.info("worker stopped", worker=worker.name, **asdict(report))
+
+
+def _obey_signals(worker: Worker, supervised: bool) -> None:
+    def stop_at_once() -> None:
+        worker.stop()
+        worker.stop()
+
+    # systemd sends SIGTERM to us and to who supervises us, who passes it on: there the second one means nothing.
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, worker.drain if supervised else worker.stop)
+    loop.add_signal_handler(signal.SIGINT, stop_at_once if supervised else worker.stop)
+
+
+async def _tell_start(worker: Worker, options: WorkerOptions, ready_fd: int | None) -> None:
+    await worker.started.wait()
+    log.info("worker started", worker=worker.name, queues=list(options.queues or ()))
+    if ready_fd is not None:
+        with contextlib.suppress(OSError):
+            os.write(ready_fd, b"1")
+            os.close(ready_fd)
 
 
 def _leave_threads() -> None:

@@ -3,15 +3,17 @@
     python -I -S guard.py STOP_SIGNAL DEADLINE_S LOCK_FD USER COMMAND…
 
 A program of its own that imports nothing but the standard library. It watches its standard input, a pipe of which only
-the parent holds the other end: each byte sends STOP_SIGNAL once; its end sends it if none was sent yet, and kills the
-command's process group after DEADLINE_S. A pipe because it is the one way that works on Linux and macOS alike, without
-polling: PR_SET_PDEATHSIG is Linux only, fires when the starting *thread* ends, and is lost when the user changes.
+the parent holds the other end: each byte is the number of a signal to send (SIGKILL: to the command's process group);
+its end sends STOP_SIGNAL if none was sent yet, and kills the group after DEADLINE_S. A pipe because it is the one way
+that works on Linux and macOS alike, without polling: PR_SET_PDEATHSIG is Linux only, fires when the starting *thread*
+ends, and is lost when the user changes.
 
 The command's pid is written into LOCK_FD, which the command inherits: while the file is locked, that pid is alive.
 LOCK_FD -1: no such file. USER is `-` or `uid:gid`: only root may name one, and the guard itself goes on as root,
 because another user may not be able to reach this Python. Exits as the command did (128 + signal if one ended it).
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -46,8 +48,8 @@ def start(user: str, command: list[str]) -> "subprocess.Popen[bytes]":
 
 def obey(child: "subprocess.Popen[bytes]", stop_signal: signal.Signals, deadline_s: float) -> None:
     asked = False
-    while os.read(0, 1):
-        child.send_signal(stop_signal)
+    while byte := os.read(0, 1):
+        send(child, signal.Signals(byte[0]))
         asked = True
     if not asked:
         child.send_signal(stop_signal)
@@ -55,6 +57,14 @@ def obey(child: "subprocess.Popen[bytes]", stop_signal: signal.Signals, deadline
         child.wait(deadline_s)
     except subprocess.TimeoutExpired:
         os.killpg(child.pid, signal.SIGKILL)
+
+
+def send(child: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+    if number != signal.SIGKILL:
+        child.send_signal(number)
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, number)
 
 
 if __name__ == "__main__":

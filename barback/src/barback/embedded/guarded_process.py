@@ -23,7 +23,8 @@ class Command:
 
     `stop_signal` is sent first; after `deadline_s` seconds the process group is killed. `user` None: as ourselves, else
     (uid, gid), with no other groups. `env` None: our own environment. `log` None: its output goes where ours goes.
-    `lock_fd` None: no lock; else an open file that the process inherits and that is given its pid.
+    `lock_fd` None: no lock; else an open file that the process inherits and that is given its pid. `inherited`: more
+    open files that it inherits, under the same numbers.
     """
 
     arguments: Sequence[str]
@@ -33,6 +34,7 @@ class Command:
     env: Mapping[str, str] | None = None
     log: Path | None = None
     lock_fd: int | None = None
+    inherited: tuple[int, ...] = ()
 
 
 class GuardedProcess:
@@ -50,7 +52,7 @@ class GuardedProcess:
                 stdout=output,
                 stderr=output,
                 env=command.env,
-                pass_fds=() if command.lock_fd is None else (command.lock_fd,),
+                pass_fds=(*command.inherited, *(() if command.lock_fd is None else (command.lock_fd,))),
                 start_new_session=True,
             )
 
@@ -67,8 +69,12 @@ class GuardedProcess:
 
     def ask_to_stop(self) -> None:
         """Send the stop signal, once each call. Returns at once."""
+        self.send(self._command.stop_signal)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal; SIGKILL goes to its whole process group. Returns at once, also if it has ended."""
         with contextlib.suppress(BrokenPipeError, ValueError):
-            self._pipe.write(b"s")
+            self._pipe.write(bytes([number]))
             self._pipe.flush()
 
     def stop(self) -> int:
