@@ -106,6 +106,8 @@ def test_all_wrong_settings_are_named_in_one_message() -> None:
     [
         ("REDIS_DB", "-1"),
         ("WORKER_CONCURRENCY", "10001"),
+        ("WORKER_PROCESSES", "0"),
+        ("WORKER_PROCESSES", "257"),
         ("BARBACK_LOCK_S", "0.5"),
         ("BARBACK_STALLED_CHECK_S", "0"),
         ("BARBACK_CRASH_LIMIT", "-1"),
@@ -127,6 +129,8 @@ def test_a_number_out_of_its_range_is_named_with_what_was_given(name: str, value
         ("BARBACK_PREFIX", "b"),
         ("WORKER_CONCURRENCY", "1"),
         ("WORKER_CONCURRENCY", "10000"),
+        ("WORKER_PROCESSES", "1"),
+        ("WORKER_PROCESSES", "256"),
         ("BARBACK_LOCK_S", "1"),
         ("BARBACK_STALLED_CHECK_S", "0.1"),
     ],

@@ -175,6 +175,22 @@ def test_no_worker_outlives_a_killed_supervisor(
     assert show("a")["state"] == "completed"
 
 
+def test_a_worker_whose_guard_is_killed_drains_and_does_not_work_on_unseen(
+    start: Start, environment: Mapping[str, str], enqueue: Enqueue, show: Show, until: Until
+) -> None:
+    """Nobody could stop it any more: it would work with old code through every release to come."""
+    many = start("work", "--processes", "2", environment=environment)
+    pids = [started_pid(many), started_pid(many)]
+    enqueue("wait", "a", 2.0)
+    until(lambda: show("a")["state"] == "active")
+    for pid in pids:
+        os.kill(os.getsid(pid), signal.SIGKILL)
+    until(lambda: not any(map(is_alive, pids)))
+    assert show("a")["state"] == "completed"
+    assert not set(pids) & {started_pid(many), started_pid(many)}
+    assert many.stop(signal.SIGTERM) == 0
+
+
 # ── dying and starting again ────────────────────────────────────────────────────────────────────────────
 
 
@@ -208,6 +224,7 @@ def test_a_killed_worker_is_started_again_and_its_job_runs_to_its_end(
         ({"REDIS_DB": "99"}, "has no database 99"),
         ({"GREETINGS_CONCURRENCY": "0"}, "GREETINGS_CONCURRENCY: expected a whole number"),
         ({"WORKER_PROCESSES": "0"}, "WORKER_PROCESSES: input should be greater than or equal to 1, got '0'."),
+        ({"WORKER_PROCESSES": "0", "GREETINGS_CONCURRENCY": "0"}, "GREETINGS_CONCURRENCY: expected a whole number"),
     ],
 )
 def test_what_keeps_all_workers_from_starting_is_said_once_and_ends_it(

@@ -21,6 +21,8 @@ from barback.worker import Worker, WorkerOptions
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.work")
 
+PARENT_CHECK_S = 1.0
+
 
 @click.command()
 @click.option("--queue", "queues", multiple=True, metavar="NAME", help="Only this queue (again for more).")
@@ -98,11 +100,14 @@ async def _work(app: AnyApp, settings: Settings, options: WorkerOptions, ready_f
     async with open_broker(settings) as broker:
         worker = Worker(app, broker, options)
         _obey_signals(worker, supervised=ready_fd is not None)
-        telling = asyncio.create_task(_tell_start(worker, options, ready_fd))
+        beside = [asyncio.create_task(_tell_start(worker, options, ready_fd))]
+        if ready_fd is not None:
+            beside.append(asyncio.create_task(_end_with_parent(worker)))
         try:
             report = await worker.run()
         finally:
-            telling.cancel()
+            for one in beside:
+                one.cancel()
         log.info("worker stopped", worker=worker.name, **asdict(report))
 
 
@@ -124,6 +129,15 @@ async def _tell_start(worker: Worker, options: WorkerOptions, ready_fd: int | No
         with contextlib.suppress(OSError):
             os.write(ready_fd, b"1")
             os.close(ready_fd)
+
+
+async def _end_with_parent(worker: Worker) -> None:
+    """Our parent ends us with our supervisor. If it is killed itself, nobody could ever stop us."""
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 — nothing tells it
+        await asyncio.sleep(PARENT_CHECK_S)
+    log.warning("worker left alone: draining", worker=worker.name)
+    worker.drain()
 
 
 def _leave_threads() -> None:
