@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ..engine.servers import Valkey, black_hole
+from drills.servers import Valkey, black_hole
 
 Call = Callable[..., Any]
 Serve = Callable[..., Valkey]

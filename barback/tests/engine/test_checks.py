@@ -19,8 +19,7 @@ from barback.job import Context, job
 from barback.memory import MemoryBroker
 from barback.payload import NoPayload
 from barback.worker import Worker
-
-from .servers import Valkey
+from drills.servers import Valkey
 
 START = Callable[..., Valkey]
 
