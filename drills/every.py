@@ -2,10 +2,10 @@
 
 import re
 
-from drills import crashes, stopping
+from drills import crashes, outages, stopping
 from drills.drill import Drill
 
-ROOMS = (crashes, stopping)
+ROOMS = (crashes, stopping, outages)
 EVERY: list[Drill] = sorted(
     (drill for room in ROOMS for drill in room.drills.all),
     key=lambda drill: [int(part) if part.isdigit() else part for part in re.findall(r"\d+|[a-z]", drill.number)],

@@ -30,6 +30,7 @@ class Pulse:
             except BarbackError as error:
                 self._outage.failed("pulse", error)
             else:
+                self._outage.end()
                 for line in loss.certain:
                     log.error("jobs lost", reason=line)
                 for line in loss.possible:

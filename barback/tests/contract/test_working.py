@@ -146,14 +146,37 @@ async def test_a_job_is_settled_once(queue: QueueUnderTest) -> None:
     assert await queue.state(job.id) == "completed"
 
 
-async def test_a_lock_that_ran_out_is_lost(queue: QueueUnderTest) -> None:
+async def test_a_lock_that_ran_out_is_lost_once_the_job_is_put_back(queue: QueueUnderTest) -> None:
     """P10."""
     await queue.create()
     job = await queue.fetch_one(SHORT)
-    await queue.let_pass(2 * SHORT.lock_s)
+    await queue.recover(job.id)
     assert await queue.settle(job, Completed()) is Settled.LOCK_LOST
     assert queue.broker.extend_locks(queue.name, [job], 30).lost == [job]
-    assert await queue.counts() == {"active": 1}
+    assert await queue.counts() == {"waiting": 1}
+
+
+async def test_a_lock_that_ran_out_while_nobody_took_the_job_is_taken_up_again(queue: QueueUnderTest) -> None:
+    """P10: an outage was longer than the lock, and its worker went on all the time."""
+    await queue.broker.add([queue.new() for _ in range(2)])
+    first, second = await queue.fetch(2, SHORT)
+    await queue.let_pass(2 * SHORT.lock_s)
+    assert list(queue.broker.extend_locks(queue.name, [first], 30).lost) == []
+    assert await queue.settle(second, Completed()) is Settled.WRITTEN
+    assert await queue.settle(first, FAILED) is Settled.WRITTEN
+    assert await queue.counts() == {"completed": 1, "failed": 1}
+
+
+async def test_a_lock_that_ran_out_is_not_taken_up_by_an_earlier_start(queue: QueueUnderTest) -> None:
+    """P10: the later one has the job, whether its own lock has run out or not."""
+    await queue.create()
+    earlier = await queue.crash()
+    later = await queue.fetch_one(SHORT)
+    assert (later.id, later.starts) == (earlier.id, 2)
+    await queue.let_pass(2 * SHORT.lock_s)
+    assert queue.broker.extend_locks(queue.name, [earlier], 30).lost == [earlier]
+    assert await queue.settle(earlier, Completed()) is Settled.LOCK_LOST
+    assert await queue.settle(later, Completed()) is Settled.WRITTEN
 
 
 async def test_a_renewed_lock_is_kept(queue: QueueUnderTest) -> None:

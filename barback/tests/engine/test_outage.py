@@ -4,10 +4,13 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.typing import EventDict
 
 from barback.broker import Loss, NewJob
@@ -16,7 +19,7 @@ from barback.bullmq.server_state import ServerState, find_loss
 from barback.errors import BrokerError, BrokerUnavailable
 from barback.job import AnyJob, Context, job
 from barback.memory import MemoryBroker
-from barback.outage import AGAIN_S, Outage
+from barback.outage import Outage
 from barback.payload import Payload
 from barback.producer import Producer
 from drills.proxy import Proxy
@@ -42,28 +45,72 @@ def logged() -> Any:
 # ── lines ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_outage_is_told_at_once_then_every_few_seconds_and_when_it_is_over(logged: list[EventDict]) -> None:
-    now = 0.0
-    outage = Outage(lambda: now)
-    gone = BrokerUnavailable("gone")
+GONE = BrokerUnavailable("gone")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_an_outage_is_told_after_half_a_second_then_every_few_and_when_it_is_over(logged: list[EventDict]) -> None:
+    clock = Clock()
+    outage = Outage(clock)
     assert outage.over
-    for tenth in range(int(AGAIN_S * 10) + 1):
-        now = tenth / 10
-        outage.failed("exchange", gone, queue="a")
-        outage.failed("pulse", gone)
+    told_at: list[float] = []
+    for tenth in range(82):
+        clock.now = 100 + tenth / 10
+        outage.failed("exchange", GONE, queue="a")
+        outage.failed("pulse", GONE)
+        told_at += [tenth / 10] * (len(logged) - len(told_at))
     assert not outage.over
     outage.end()
     outage.end()
+    assert told_at == [0.5, 5.5]
     assert [event["event"] for event in logged] == ["broker failed", "broker failed", "broker is back"]
-    assert (logged[0]["what"], logged[0]["queue"], logged[0]["failures"]) == ("exchange", "a", 1)
-    assert (logged[2]["lasted_s"], logged[2]["failures"]) == (AGAIN_S, 2 * (AGAIN_S * 10 + 1))
+    assert (logged[0]["what"], logged[0]["queue"], logged[0]["failures"]) == ("exchange", "a", 11)
+    assert (logged[2]["lasted_s"], logged[2]["failures"]) == (8.1, 164)
+
+
+def test_a_short_outage_is_one_line_at_its_end(logged: list[EventDict]) -> None:
+    clock = Clock()
+    outage = Outage(clock)
+    outage.failed("exchange", GONE)
+    clock.now += 0.3
+    outage.end()
+    assert [(event["event"], event["lasted_s"]) for event in logged] == [("broker is back", 0.3)]
+
+
+@given(steps=st.lists(st.tuples(st.floats(0, 2), st.booleans()), max_size=200))
+def test_however_it_comes_and_goes_there_is_at_most_one_line_a_second(steps: list[tuple[float, bool]]) -> None:
+    """P20: as when a full Redis refuses some calls and takes others."""
+    clock = Clock()
+    outage = Outage(clock)
+    told_at: list[float] = []
+    with structlog.testing.capture_logs() as events:
+        for passes_s, fails in steps:
+            clock.now += passes_s
+            if fails:
+                outage.failed("exchange", GONE)
+            else:
+                outage.end()
+            told_at += [clock.now] * (len(events) - len(told_at))
+    assert all(later - earlier >= 1 for earlier, later in pairwise(told_at))
 
 
 def test_what_is_no_outage_neither_begins_nor_hides_in_one(logged: list[EventDict]) -> None:
-    outage = Outage(lambda: 0.0)
-    outage.failed("exchange", BrokerUnavailable("gone"))
+    clock = Clock()
+    outage = Outage(clock)
+    outage.failed("exchange", GONE)
+    clock.now += 1
+    outage.failed("exchange", GONE)
+    clock.now += 1
     outage.failed("advance schedules", BrokerError("no such script"))
     assert [event["what"] for event in logged] == ["exchange", "advance schedules"]
+    clock.now += 1
     outage.end()
     outage.failed("advance schedules", BrokerError("no such script"))
     assert outage.over

@@ -7,6 +7,7 @@ safe to repeat is repeated where the meaning of the call is known.
 
 import asyncio
 import base64
+import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,7 +56,17 @@ CONNECTIONS = 32
 LONGEST_BLOCK_S = 5.0
 """Shorter than any read timeout (redis-py's default equals BullMQ's drain delay and always times out: B1)."""
 
-REFUSALS = ("MISCONF", "NOREPLICAS", "OOM ", "BUSY ", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "UNKILLABLE")
+REFUSALS = (
+    "MISCONF",
+    "NOREPLICAS",
+    "OOM ",
+    "BUSY ",
+    "CLUSTERDOWN",
+    "MASTERDOWN",
+    "TRYAGAIN",
+    "UNKILLABLE",
+    "UNBLOCKED ",
+)
 NO_DATABASE = "DB index is out of range"
 
 Command = Sequence[Any]
@@ -147,7 +158,7 @@ class Connection:
                             await self._reconnect()
                         if not (errors_as_answers and _concerns_one_call(value)):
                             raise value
-                        answer[i] = BrokerError(f"Redis at {self.address} answered: {value}")
+                        answer[i] = BrokerError(f"Redis at {self.address} answered: {_told(value)}")
             return answers
 
     async def ask(self, commands: Sequence[Command]) -> list[Any]:
@@ -226,13 +237,13 @@ class Connection:
             ) from None
         except RedisError as error:
             if _refuses_everybody(error):
-                raise BrokerUnavailable(f"Redis at {self.address} takes no writes for now: {error}") from None
+                raise BrokerUnavailable(f"Redis at {self.address} takes no writes for now: {_told(error)}") from None
             if NO_DATABASE in str(error):
                 raise BrokerUnavailable(
                     f"Redis at {self.address} has no database {self._options['db']}. Set REDIS_DB to one that it has "
                     "(0 to 15 unless it is set up otherwise; a cluster has only 0)."
                 ) from None
-            raise BrokerError(f"Redis at {self.address} answered: {error}") from error
+            raise BrokerError(f"Redis at {self.address} answered: {_told(error)}") from error
 
     def _make(self, *, client_name: str | None = None, single: bool = False) -> redis.asyncio.Redis:
         try:
@@ -321,6 +332,11 @@ def _concerns_one_call(error: Exception) -> bool:
 def _refuses_everybody(error: Exception) -> bool:
     """Full, cannot persist, lacks its replicas, is busy with a script: no fault of what was asked."""
     return isinstance(error, OutOfMemoryError) or any(code in str(error) for code in REFUSALS)
+
+
+def _told(error: Exception) -> str:
+    """What Redis said, without the command that redis-py puts in front, which may hold anything."""
+    return re.sub(r"^Command # \d+ \(.*?\) of pipeline caused error: ", "", str(error), flags=re.DOTALL)
 
 
 def _reason(error: BaseException) -> str:

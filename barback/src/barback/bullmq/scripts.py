@@ -16,7 +16,14 @@ from barback.errors import DeclarationError
 
 MANIFEST = Path(__file__).with_name("manifest.json")
 OWN = Path(__file__).with_name("lua")
-OWN_KEYS = {"cancelActive": 2, "failUnreadable": 5, "keepPausedLayout": 3, "restoreOrphans": 10, "setAlone": 2}
+OWN_KEYS = {
+    "cancelActive": 2,
+    "failUnreadable": 5,
+    "keepPausedLayout": 3,
+    "renewLocks": 2,
+    "restoreOrphans": 10,
+    "setAlone": 2,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,7 @@ def extend_locks(connection: Connection, keys: Keys, jobs: Sequence[FetchedJob],
     if not jobs:
         return Renewal()
     ids = [job.id for job in jobs]
-    tokens = pack([job.token for job in jobs])
-    renew = connection.script("extendLocks", keys.many("stalled"), keys.base, tokens, pack(ids), ms(lock_s))
+    renew = renew_locks(connection, keys, jobs, lock_s)
     lost, requests = connection.run_in_thread([renew, ("HMGET", keys[CANCELS], *ids)], lock_s / 4)
     cancelled = [(job, _reason(job, request)) for job, request in zip(jobs, requests, strict=True) if request]
     if cancelled:
@@ -34,6 +33,12 @@ def extend_locks(connection: Connection, keys: Keys, jobs: Sequence[FetchedJob],
         [job for job in jobs if job.id in set(lost)],
         [(job, reason) for job, reason in cancelled if reason is not None],
     )
+
+
+def renew_locks(connection: Connection, keys: Keys, jobs: Sequence[FetchedJob], lock_s: float) -> Command:
+    """The command that renews their locks, and takes up again what ran out while nobody took the job."""
+    held = pack([(job.id, job.token, job.starts) for job in jobs])
+    return connection.script("renewLocks", keys.many("stalled", "active"), keys.base, ms(lock_s), held)
 
 
 def _reason(job: FetchedJob, request: str) -> str | None:

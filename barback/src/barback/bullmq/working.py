@@ -24,7 +24,7 @@ from barback.bullmq.connection import Command, Connection
 from barback.bullmq.keys import Keys
 from barback.bullmq.layout import run_keeping_layout
 from barback.bullmq.packing import pack
-from barback.bullmq.tending import fail_unreadable, set_alone, unreadable
+from barback.bullmq.tending import fail_unreadable, renew_locks, set_alone, unreadable
 from barback.errors import BarbackError, BrokerError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.bullmq")
@@ -32,9 +32,10 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.bullmq")
 _tokens = count(1)
 """A worker that gets a job a second time must not settle it with the token of the first."""
 
+MISSING_LOCK = -2
 _SETTLED = {
     -1: Settled.GONE,
-    -2: Settled.LOCK_LOST,
+    MISSING_LOCK: Settled.LOCK_LOST,
     -3: Settled.LOCK_LOST,
     -4: Settled.CHILDREN,
     -6: Settled.LOCK_LOST,
@@ -76,6 +77,7 @@ class Exchanger:
                 # A slot is freed that we do not take. Where a limit held other workers back, no script tells them (B6).
                 commands.append(("ZADD", self._keys["marker"], 0, "0"))
             answers = (await self._run([*before, *commands]))[len(before) :]
+            await self._try_again(settlements, commands, answers)
             for settlement, fetch_next, answer in zip(settlements, chain, answers, strict=False):
                 settled.append(_settled(settlement, answer))
                 if fetch_next and isinstance(answer, list):
@@ -89,6 +91,19 @@ class Exchanger:
                 raise
         last = fetches[-1] if fetches else _Fetch()
         return Exchange(settled, [f.job for f in fetches if f.job], last.next_at, last.limited_until)
+
+    async def _try_again(
+        self, settlements: Sequence[Settlement], commands: Sequence[Command], answers: list[Any]
+    ) -> None:
+        """Settle once more what had no lock, if the lock can be taken up again: it ran out in an outage."""
+        without = [i for i, answer in enumerate(answers[: len(settlements)]) if answer == MISSING_LOCK]
+        if not without:
+            return
+        jobs = [settlements[i].job for i in without]
+        lost = await self._connection.run(*renew_locks(self._connection, self._keys, jobs, self._lease.lock_s))
+        again = [i for i, job in zip(without, jobs, strict=True) if job.id not in lost]
+        for i, answer in zip(again, await self._run([commands[i] for i in again]), strict=True):
+            answers[i] = answer
 
     async def _fill(self, fetches: list[_Fetch], wanted: int) -> None:
         """Fetch in rounds until there are as many as wanted, or one finds no job."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from barback.broker import FetchedJob, Recovered, Renewal
 from barback.errors import BrokerError
-from barback.memory.queues import Queue, moment
+from barback.memory.queues import Lock, Queue, moment
 
 
 def recover_stalled(queue: Queue, every_s: float, now: float) -> Recovered:
@@ -49,15 +49,22 @@ def cancel(queue: Queue, job_id: str, reason: str, now: float) -> None:
     queue.cancels[lock.token] = reason
 
 
+def is_held(queue: Queue, held: FetchedJob, now: float) -> bool:
+    """By this token, or by nobody since its lock ran out: who went on through an outage still has it."""
+    lock = queue.held(held.id, now)
+    if lock is not None:
+        return lock.token == held.token
+    return held.id in queue.places["active"] and queue.jobs[held.id].starts == held.starts
+
+
 def extend_locks(queue: Queue, jobs: Sequence[FetchedJob], lock_s: float, now: float) -> Renewal:
-    """Called from a thread: it makes and removes no lock, so it cannot undo a settlement."""
+    """Called from a thread."""
     lost: list[FetchedJob] = []
     for held in jobs:
-        lock = queue.held(held.id, now)
-        if lock is None or lock.token != held.token:
-            lost.append(held)
-        else:
-            lock.until = moment(now + lock_s)
+        if is_held(queue, held, now):
+            queue.locks[held.id] = Lock(held.token, moment(now + lock_s))
             queue.suspects.pop(held.id, None)
+        else:
+            lost.append(held)
     asked = [(held, queue.cancels.pop(held.token, None)) for held in jobs]
     return Renewal(lost, [(held, reason) for held, reason in asked if reason is not None])

@@ -13,7 +13,7 @@ from barback.broker import (
     Settlement,
     crashes_kept,
 )
-from barback.memory import adding, deduplication, families
+from barback.memory import adding, deduplication, families, stalled
 from barback.memory.queues import Lock, Queue, Queues, StoredJob, moment
 from barback.options import Retention
 
@@ -100,10 +100,9 @@ def settle(queues: Queues, settlement: Settlement) -> Settled:
         return Settled.GONE
     if isinstance(outcome, Completed) and (job.pending or job.fatal):
         return Settled.CHILDREN
-    lock = queue.held(job.id, queues.now)
-    if lock is None or lock.token != held.token:
+    if not stalled.is_held(queue, held, queues.now):
         return Settled.LOCK_LOST
-    del queue.locks[job.id]
+    queue.locks.pop(job.id, None)
     queue.suspects.pop(job.id, None)
     if held.crashes:
         job.crashes_alone = crashes_kept(held, outcome)
