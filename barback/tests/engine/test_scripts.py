@@ -53,7 +53,7 @@ def test_every_script_of_the_manifest_is_installed_with_its_number_of_keys_and_i
 def test_every_script_that_the_code_runs_is_in_the_manifest_or_our_own() -> None:
     sources = "".join(path.read_text("utf-8") for path in SOURCES.glob("*.py"))
     run = set(re.findall(r'[._]script\(\s*"(\w+)"', sources)) | set(re.findall(r'_act\("\w+", queue, "(\w+)"', sources))
-    assert {"moveToFinished", "addStandardJob", "extendLocks", "reprocessJob", "restoreOrphans"} <= run
+    assert {"moveToFinished", "addStandardJob", "renewLocks", "reprocessJob", "restoreOrphans"} <= run
     assert run <= set(load_scripts())
 
 
@@ -91,5 +91,5 @@ def test_a_script_that_takes_other_keys_now_is_refused_by_name_with_the_version_
 
 
 def test_a_call_with_another_number_of_keys_is_a_mistake_of_ours() -> None:
-    with pytest.raises(AssertionError, match="extendLocks takes 1 keys, got 2"):
-        Connection("redis://127.0.0.1:1", 1).script("extendLocks", ["a", "b"])
+    with pytest.raises(AssertionError, match="addLog takes 2 keys, got 1"):
+        Connection("redis://127.0.0.1:1", 1).script("addLog", ["a"])
