@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from uuid import uuid4
 
 import psycopg
@@ -245,26 +245,17 @@ async def test_a_database_that_is_not_migrated_is_named(empty_database: str) -> 
         await PostgresStore(empty_database).open()
 
 
-async def test_connections_that_the_server_closed_are_an_outage_and_then_replaced(
+async def test_a_connection_that_the_server_closed_under_a_statement_is_an_outage_and_then_replaced(
     store: PostgresStore, database: str
 ) -> None:
-    await store.is_empty()
-    run(
-        database,
-        """
-        select pg_terminate_backend(pid) from pg_stat_activity
-        where pid <> pg_backend_pid() and datname = current_database()
-        """,
-    )
-    with pytest.raises(StoreUnavailable):
-        await store.is_empty()
-
-    async def answers() -> bool:
-        with suppress(StoreUnavailable):  # the pool may have had several
-            return await store.is_empty()
-        return False
-
-    assert await eventually(answers)
+    with psycopg.connect(database) as other:
+        other.execute("lock table cities in access exclusive mode")
+        waiting = asyncio.create_task(store.recount(["koeln"]))
+        await eventually(lambda: _is_waiting(database))
+        run(database, "select pg_terminate_backend(pid) from pg_locks where not granted")
+        with pytest.raises(StoreUnavailable, match="terminating connection"):
+            await waiting
+    assert await store.recount(["koeln"]) == []
 
 
 async def test_a_statement_that_takes_too_long_is_cancelled_on_the_server(database: str) -> None:

@@ -1,11 +1,21 @@
 """What every connection to Postgres shares: how long to wait, and what to say when it fails."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 import psycopg
 
 from barback.settings import mask_url
-from cafes.errors import StoreUnavailable
+from cafes.errors import StoreError, StoreUnavailable
 
 CONNECT_TIMEOUT_S = 5
+
+_REFUSALS = (
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.LockNotAvailable,
+)
 
 
 def unavailable(url: str, error: Exception) -> StoreUnavailable:
@@ -19,6 +29,22 @@ def unavailable(url: str, error: Exception) -> StoreUnavailable:
 
 def is_outage(error: psycopg.Error) -> bool:
     """Whether this says that the database is away rather than that it would not do what was asked."""
-    return isinstance(error, psycopg.OperationalError) and not isinstance(
-        error, psycopg.errors.QueryCanceled | psycopg.errors.DeadlockDetected | psycopg.errors.LockNotAvailable
+    # Read-only: after a failover it is the other one that takes writes.
+    return isinstance(error, psycopg.errors.ReadOnlySqlTransaction) or (
+        isinstance(error, psycopg.OperationalError) and not isinstance(error, _REFUSALS)
     )
+
+
+@contextmanager
+def store_errors(url: str) -> Generator[None]:
+    """What psycopg raises in the block, as the store's errors.
+
+    :raises StoreUnavailable: the database is away.
+    :raises StoreError: it answered, but would not do it.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        if is_outage(error):
+            raise unavailable(url, error) from error
+        raise StoreError(f"The database would not do it: {' '.join(str(error).split())}") from error

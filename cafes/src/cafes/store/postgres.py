@@ -1,7 +1,8 @@
 """The store over Postgres, also behind a transaction pooler (Supabase: port 6543)."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, LiteralString, cast
 from uuid import UUID
 
@@ -9,7 +10,6 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
-from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from cafes.errors import StoreError
 from cafes.rules import CleanedCafe, RawCafe, Verdict
@@ -23,7 +23,8 @@ from cafes.store import (
     Stale,
     StoredCafe,
 )
-from cafes.store.connecting import CONNECT_TIMEOUT_S, is_outage, unavailable
+from cafes.store.connecting import CONNECT_TIMEOUT_S, store_errors, unavailable
+from cafes.store.connections import Connections
 from cafes.store.wire import cleaned_to_json, neighbourhood_from_json, row_to_json, verdict_to_json
 
 _LOAD = """
@@ -31,8 +32,6 @@ _LOAD = """
     from public.cafes where id = %s
 """
 _RAW_COLUMNS = ("name", "city", "city_slug", "address", "comments", "latitude", "longitude", "website", "postcode")
-
-Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
 
 
 class PostgresStore:
@@ -45,16 +44,7 @@ class PostgresStore:
     def __init__(self, url: str, *, connections: int = 10, statement_timeout_s: float = 30.0) -> None:
         self._url = url
         self._statement_timeout_s = statement_timeout_s
-        # Every request is one statement, so autocommit makes each one round trip and one transaction. No prepared
-        # statements: behind a transaction pooler the next statement may be on another connection.
-        self._pool: Pool = AsyncConnectionPool(
-            url,
-            min_size=1,
-            max_size=connections,
-            open=False,
-            timeout=30.0,
-            kwargs={"autocommit": True, "prepare_threshold": None, "connect_timeout": CONNECT_TIMEOUT_S},
-        )
+        self._connections = Connections(url, connections)
 
     async def open(self) -> None:
         """Connect.
@@ -63,17 +53,29 @@ class PostgresStore:
         :raises StoreError: it is not migrated.
         """
         try:
-            # The pool alone would try for half a minute and then say nothing but 'timeout'.
             async with await AsyncConnection.connect(self._url, connect_timeout=CONNECT_TIMEOUT_S) as connection:
                 found = await connection.execute("select to_regproc('public.record_cafe')")
                 if await found.fetchone() == (None,):
                     raise StoreError("The database is not migrated: run `cafes migrate`.")
         except psycopg.Error as error:
             raise unavailable(self._url, error) from error
-        await self._pool.open()
 
     async def close(self) -> None:
-        await self._pool.close()
+        await self._connections.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[AsyncConnection[TupleRow]]:
+        """A connection in a transaction, which commits at the end of the block and rolls back if that raises.
+
+        Behind a transaction pooler too, as long as nothing is set for the session. It takes one of the store's
+        connections: keep it short. Its statements have no timeout but the job's.
+
+        :raises StoreUnavailable: the database is away; if it happens at the end, whether it committed cannot be known.
+        :raises StoreError: a statement failed; nothing was written.
+        """
+        with store_errors(self._url):
+            async with self._connections.one() as connection, connection.transaction():
+                yield connection
 
     async def load(self, cafe_id: UUID) -> StoredCafe | None:
         row = await self._ask(_LOAD, cafe_id)
@@ -130,20 +132,10 @@ class PostgresStore:
         # Not tried again here after an outage: whether it was written is unknown, and with it whether a city's
         # numbers changed. The job's next start knows that it does not know (C3).
         try:
-            # Not `pool.connection()`: it would commit, and with autocommit there is nothing to.
-            connection = await self._pool.getconn()
-            try:
-                async with asyncio.timeout(self._statement_timeout_s):
+            with store_errors(self._url):
+                async with self._connections.one() as connection, asyncio.timeout(self._statement_timeout_s):
                     return await (await connection.execute(statement, parameters)).fetchone()
-            finally:
-                await self._pool.putconn(connection)
         except TimeoutError as error:
             raise StoreError(
                 f"A statement took longer than {self._statement_timeout_s:g} s and was cancelled."
             ) from error
-        except (PoolTimeout, PoolClosed) as error:
-            raise unavailable(self._url, error) from error
-        except psycopg.Error as error:
-            if is_outage(error):
-                raise unavailable(self._url, error) from error
-            raise StoreError(f"The database would not do it: {' '.join(str(error).split())}") from error
