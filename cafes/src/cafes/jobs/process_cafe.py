@@ -11,18 +11,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
-from barback import Context, Exponential, Payload, RetryLater, Unrecoverable, job
-from cafes.errors import StoreUnavailable
+from barback import Context, Exponential, Payload, Unrecoverable, job
+from cafes.jobs.outage import outages_waited_out
 from cafes.jobs.result import Result
 from cafes.jobs.update_cafe_stats import UpdateCafeStats, update_cafe_stats
 from cafes.rules import CleanedCafe, Member, Status, Verdict, clean, decide_group
 from cafes.services import Services
 from cafes.settings import QUEUES
 from cafes.store import NOBODY, Gone, Neighbour, Overtaken, Recorded, Stale, Store, StoredCafe
-
-OUTAGE_RETRY_S = 5.0
-"""How soon a cafe is tried again while the database is away, which uses up none of its attempts."""
-
 
 GATHER_S = 1.0
 """How long a city's count waits for more cafes: a burst of them makes one job, not one after the other."""
@@ -54,10 +50,8 @@ class CafeProcessed(Result, frozen=True):
     timeout_s=60.0,
 )
 async def process_cafe(payload: ProcessCafe, ctx: Context[Services]) -> CafeProcessed:
-    try:
+    with outages_waited_out(ctx):
         result, cities = await _process(payload.cafe_id, ctx.services)
-    except StoreUnavailable as error:
-        raise RetryLater(OUTAGE_RETRY_S, str(error)) from error
 
     # After the commit: a statistics job that starts from here on sees what was written. An earlier start may have
     # written it too and died before it told anyone, in which case `cities` is empty now (C3).

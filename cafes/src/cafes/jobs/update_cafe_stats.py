@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from barback import Context, Exponential, Payload, RetryLater, Unrecoverable, job
-from cafes.errors import StoreUnavailable
+from barback import Context, Exponential, Payload, Unrecoverable, job
+from cafes.jobs.outage import outages_waited_out
 from cafes.jobs.result import Result
 from cafes.rules import slugify
 from cafes.services import Services
@@ -14,9 +14,6 @@ from cafes.store import CityStatistics, Store
 
 CITIES_A_BATCH = 100
 """Counted by one statement, which locks their rows until it ends."""
-
-OUTAGE_RETRY_S = 5.0
-
 
 class UpdateCafeStats(Payload, frozen=True):
     """Which city, by its slug. None: all of them."""
@@ -47,13 +44,11 @@ class CafeStatsUpdated(Result, frozen=True):
     timeout_s=600.0,
 )
 async def update_cafe_stats(payload: UpdateCafeStats, ctx: Context[Services]) -> CafeStatsUpdated:
-    try:
+    with outages_waited_out(ctx):
         if payload.city_slug is None:
             counted = await _all_cities(ctx)
         else:
             counted = await _one_city(payload.city_slug, ctx.services.store)
-    except StoreUnavailable as error:
-        raise RetryLater(OUTAGE_RETRY_S, str(error)) from error
     await ctx.progress(100)
     return _sum(counted)
 
