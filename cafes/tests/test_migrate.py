@@ -20,7 +20,7 @@ def tables(url: str) -> set[str]:
 
 def test_an_empty_database_is_migrated_and_the_second_time_nothing_happens(empty_database: str) -> None:
     assert migrate(empty_database) == [f"{each.version}_{each.name}" for each in migrations()]
-    assert tables(empty_database) == {"cities", "cafes"}
+    assert tables(empty_database) == {"cities", "cafes", "claims"}
     assert migrate(empty_database) == []
 
 

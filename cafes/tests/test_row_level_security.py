@@ -61,6 +61,11 @@ def test_readers_see_cities_and_published_cafes_only(like_supabase: str, role: s
         "update cities set name = 'x'",
         "truncate cities cascade",
         "select comments from cafes",
+        "select * from claims",
+        "insert into claims (key) values ('x')",
+        "truncate claims",
+        "select once('x')",
+        "select forget_claims(0, 1)",
         "select recount_cities('{koeln}')",
         "select import_cafes('[]')",
         "select record_cafe(gen_random_uuid(), '', '', '{}', '[]')",
@@ -78,10 +83,14 @@ def test_the_service_role_sees_and_may_do_everything_a_worker_does(like_supabase
     counted = as_role(like_supabase, "service_role", "select recount_cities('{koeln}')")
     assert counted == [([{"slug": "koeln", "published": 1, "needs_review": 1, "duplicate": 0}],)]
     assert as_role(like_supabase, "service_role", "select import_cafes('[]')") == [([],)]
+    assert as_role(like_supabase, "service_role", "select once('x')") == [(True,)]
+    assert as_role(like_supabase, "service_role", "select forget_claims(0, 1)") == [(1,)]
 
 
 def test_without_supabases_roles_everybody_but_the_owner_is_shut_out(database: str) -> None:
-    secured = read(database, "select relname, relrowsecurity from pg_class where relname in ('cafes', 'cities')")
+    secured = read(
+        database, "select relname, relrowsecurity from pg_class where relname in ('cafes', 'cities', 'claims')"
+    )
     assert all(row["relrowsecurity"] for row in secured)
-    assert len(secured) == 2
+    assert len(secured) == 3
     assert read(database, "select * from pg_policies") == []

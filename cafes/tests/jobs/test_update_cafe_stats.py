@@ -101,6 +101,20 @@ async def test_a_city_that_does_not_exist_fails_at_once(store: PostgresStore, da
     assert read(database, "select * from cities") == []
 
 
+async def test_after_all_cities_old_claims_are_forgotten_however_many(
+    store: PostgresStore, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P3."""
+    monkeypatch.setattr(module, "CLAIMS_A_BATCH", 2)
+    await fill(store)
+    run(database, "insert into claims select 'old-' || n, now() - interval '31 days' from generate_series(1, 5) n")
+    run(database, "insert into claims values ('young')")
+    await update(store, "koeln")
+    assert len(read(database, "select key from claims")) == 6
+    await update(store, None)
+    assert read(database, "select key from claims") == [{"key": "young"}]
+
+
 async def test_an_outage_uses_up_no_attempt() -> None:
     """P7."""
 

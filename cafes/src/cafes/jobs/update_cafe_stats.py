@@ -1,4 +1,4 @@
-"""Job update-cafe-stats: count the cafes of one city, or of all, by status."""
+"""Job update-cafe-stats: count the cafes of one city, or of all, by status. After all of them, forget old claims."""
 
 from typing import Literal
 
@@ -14,6 +14,10 @@ from cafes.store import CityStatistics, Store
 
 CITIES_A_BATCH = 100
 """Counted by one statement, which locks their rows until it ends."""
+
+CLAIMS_A_BATCH = 10_000
+"""Removed by one statement."""
+
 
 class UpdateCafeStats(Payload, frozen=True):
     """Which city, by its slug. None: all of them."""
@@ -47,6 +51,7 @@ async def update_cafe_stats(payload: UpdateCafeStats, ctx: Context[Services]) ->
     with outages_waited_out(ctx):
         if payload.city_slug is None:
             counted = await _all_cities(ctx)
+            await _forget_claims(ctx.services.store)
         else:
             counted = await _one_city(payload.city_slug, ctx.services.store)
     await ctx.progress(100)
@@ -69,6 +74,11 @@ async def _all_cities(ctx: Context[Services]) -> list[CityStatistics]:
         await ctx.progress(100 * start // len(slugs))
         counted += await store.recount(slugs[start : start + CITIES_A_BATCH])
     return counted
+
+
+async def _forget_claims(store: Store) -> None:
+    while await store.forget_claims(at_most=CLAIMS_A_BATCH) == CLAIMS_A_BATCH:
+        pass
 
 
 def _sum(counted: list[CityStatistics]) -> CafeStatsUpdated:

@@ -40,6 +40,8 @@ class Neighbourhood:
     neighbours: Sequence[Neighbour] = ()
 
 
+CLAIMS_KEPT_S = 30 * 24 * 3600.0
+
 NOBODY = Neighbourhood()
 """What is true of most cafes, and so the first guess."""
 
@@ -126,4 +128,11 @@ class Store(Protocol):
 
     async def is_empty(self) -> bool:
         """Whether there is no cafe at all."""
+        ...
+
+    async def forget_claims(self, older_than_s: float = CLAIMS_KEPT_S, at_most: int = 10_000) -> int:
+        """Remove claims of that age (see `store/once.py`), the oldest first; how many it removed.
+
+        A job that is started again after so long does its effects again: keep claims for longer than failed jobs.
+        """
         ...

@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 from cafes.errors import StoreError
 from cafes.rules import CleanedCafe, RawCafe, Verdict
 from cafes.store import (
+    CLAIMS_KEPT_S,
     CityStatistics,
     Gone,
     ImportRow,
@@ -54,7 +55,8 @@ class PostgresStore:
         """
         try:
             async with await AsyncConnection.connect(self._url, connect_timeout=CONNECT_TIMEOUT_S) as connection:
-                found = await connection.execute("select to_regproc('public.record_cafe')")
+                # What the newest migration made.
+                found = await connection.execute("select to_regproc('public.once')")
                 if await found.fetchone() == (None,):
                     raise StoreError("The database is not migrated: run `cafes migrate`.")
         except psycopg.Error as error:
@@ -123,6 +125,9 @@ class PostgresStore:
 
     async def is_empty(self) -> bool:
         return bool(await self._ask_json("select not exists (select from public.cafes)"))
+
+    async def forget_claims(self, older_than_s: float = CLAIMS_KEPT_S, at_most: int = 10_000) -> int:
+        return int(await self._ask_json("select public.forget_claims(%s, %s)", older_than_s, at_most))
 
     async def _ask_json(self, statement: LiteralString, *parameters: object) -> Any:
         row = await self._ask(statement, *parameters)
