@@ -61,6 +61,7 @@ class PostgresStore:
                     raise StoreError("The database is not migrated: run `cafes migrate`.")
         except psycopg.Error as error:
             raise unavailable(self._url, error) from error
+        await self._connections.open()
 
     async def close(self) -> None:
         await self._connections.close()
