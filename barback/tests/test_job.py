@@ -11,7 +11,7 @@ from barback.errors import DeclarationError, InvalidOptions
 from barback.job import Context, Job, Reply, job
 from barback.options import Deduplication, JobOptions, Retention
 from barback.payload import NoPayload, Payload
-from barback.retry import Exponential
+from barback.retry import Exponential, RetryRule
 from barback.testing import make_context
 
 
@@ -233,6 +233,70 @@ def test_a_type_that_is_not_defined_is_named() -> None:
 
     with pytest.raises(DeclarationError, match="a type in its handler's signature is not defined: name 'Nowhere'"):
         declare(handler)
+
+
+# ── where it runs ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def an_async_def(payload: NoPayload, ctx: Context[None]) -> None: ...
+
+
+def a_plain_def(payload: NoPayload, ctx: Context[None]) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "said", "place"),
+    [
+        (an_async_def, None, "loop"),
+        (an_async_def, "loop", "loop"),
+        (a_plain_def, None, "thread"),
+        (a_plain_def, "thread", "thread"),
+        (a_plain_def, "process", "process"),
+    ],
+)
+def test_a_handler_runs_where_it_can(handler: Any, said: Any, place: str) -> None:
+    assert job("greet", queue="q", runs_in=said)(handler).runs_in == place
+
+
+@pytest.mark.parametrize(
+    ("handler", "said", "why"),
+    [
+        (an_async_def, "thread", "an async def runs in 'loop', not in 'thread'."),
+        (an_async_def, "process", "an async def runs in 'loop', not in 'process'."),
+        (a_plain_def, "loop", "a plain def runs in 'thread' or 'process', not in 'loop'."),
+        (a_plain_def, "moon", "runs_in must be 'loop', 'thread' or 'process', got 'moon'."),
+    ],
+)
+def test_a_handler_that_cannot_run_there_is_refused(handler: Any, said: Any, why: str) -> None:
+    with pytest.raises(DeclarationError) as refusal:
+        job("greet", queue="q", runs_in=said)(handler)
+    assert str(refusal.value) == f"Job 'greet': {why}"
+
+
+def test_a_handler_that_wants_services_cannot_run_in_a_process() -> None:
+    def wants(payload: NoPayload, ctx: Context[str]) -> None: ...
+
+    def takes_any(payload: NoPayload, ctx: Context[Any]) -> None: ...
+
+    def says_nothing(payload: NoPayload, ctx) -> None: ...  # type: ignore[no-untyped-def] # pyright: ignore
+
+    with pytest.raises(DeclarationError) as refusal:
+        job("greet", queue="q", runs_in="process")(wants)
+    assert str(refusal.value) == (
+        "Job 'greet': it runs in a process, where there are no services. Annotate its context as Context[None], "
+        "and open in the handler what it needs."
+    )
+    fine: Any
+    for fine in (takes_any, says_nothing):
+        assert job("greet", queue="q", runs_in="process")(fine).runs_in == "process"
+
+
+def test_which_errors_are_worth_a_retry_is_declared_and_checked() -> None:
+    declared = job("greet", queue="q", retry_on=(OSError,), fail_on=(FileNotFoundError,))(a_plain_def)
+    assert declared.retry_rule == RetryRule((OSError,), (FileNotFoundError,))
+    assert greet.retry_rule == RetryRule()
+    with pytest.raises(InvalidOptions, match="retry_on: expected a tuple"):
+        job("greet", queue="q", retry_on=OSError)  # type: ignore[arg-type] # pyright: ignore
 
 
 # ── payloads ────────────────────────────────────────────────────────────────────────────────────────

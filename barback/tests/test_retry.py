@@ -2,13 +2,23 @@
 
 from dataclasses import FrozenInstanceError, replace
 from math import inf, nan
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barback.errors import InvalidOptions
-from barback.retry import UNDECLARED, Custom, Exponential, Fixed, wait_after
+from barback.errors import InvalidOptions, RetryLater, Unrecoverable
+from barback.retry import (
+    UNDECLARED,
+    Custom,
+    Exponential,
+    Fixed,
+    RetryRule,
+    asked_for_after,
+    is_unrecoverable,
+    wait_after,
+)
 
 SECONDS = st.floats(0, 1e6)
 ATTEMPTS = st.integers(1, 10_000)
@@ -118,3 +128,81 @@ def test_a_backoff_is_a_value_that_cannot_be_changed(backoff: Fixed | Exponentia
     with pytest.raises(FrozenInstanceError):
         backoff.jitter = 1.0  # type: ignore[misc] # pyright: ignore
     assert hash(backoff) == hash(replace(backoff))
+
+
+# ── which errors ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def group(*errors: BaseException) -> BaseException:
+    return BaseExceptionGroup("of several", errors)
+
+
+@pytest.mark.parametrize("error", [ValueError(), SystemExit(), TimeoutError(), group(ValueError(), KeyError())])
+def test_any_error_is_worth_another_attempt_if_nothing_else_is_said(error: BaseException) -> None:
+    assert RetryRule().allows(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "allowed"),
+    [
+        (ConnectionError(), True),
+        (ConnectionResetError(), True),
+        (TimeoutError(), True),
+        (ValueError(), False),
+        (SystemExit(), False),
+        (group(ConnectionError(), TimeoutError()), True),
+        (group(ConnectionError(), group(ValueError())), False),
+        (group(ConnectionError(), RetryLater(5)), True),
+    ],
+)
+def test_what_is_not_in_retry_on_is_final(error: BaseException, allowed: bool) -> None:
+    assert RetryRule(retry_on=(ConnectionError, TimeoutError)).allows(error) is allowed
+
+
+@pytest.mark.parametrize(
+    ("error", "allowed"),
+    [
+        (OSError(), True),
+        (FileNotFoundError(), False),
+        (group(OSError(), OSError()), True),
+        (group(OSError(), group(FileNotFoundError())), False),
+    ],
+)
+def test_fail_on_wins_over_retry_on(error: BaseException, allowed: bool) -> None:
+    assert RetryRule(retry_on=(OSError,), fail_on=(FileNotFoundError,)).allows(error) is allowed
+
+
+def test_a_group_can_be_named_itself() -> None:
+    assert RetryRule(retry_on=(ExceptionGroup,)).allows(group(ValueError()))
+    assert not RetryRule(fail_on=(ExceptionGroup,)).allows(group(ValueError()))
+
+
+def test_unrecoverable_is_above_any_rule_in_a_group_too() -> None:
+    for error in (Unrecoverable("gone"), group(ValueError(), group(Unrecoverable("gone")))):
+        assert is_unrecoverable(error)
+        assert not RetryRule(retry_on=(Unrecoverable,)).allows(error)
+    assert not is_unrecoverable(group(ValueError()))
+
+
+@pytest.mark.parametrize(
+    ("error", "after_s"),
+    [
+        (RetryLater(7), 7),
+        (group(RetryLater(7), group(RetryLater(9))), 9),
+        (group(RetryLater(7), ValueError()), None),
+        (ValueError(), None),
+    ],
+)
+def test_a_group_asks_to_run_again_if_all_in_it_do(error: BaseException, after_s: float | None) -> None:
+    assert asked_for_after(error) == after_s
+
+
+@pytest.mark.parametrize("argument", ["retry_on", "fail_on"])
+def test_a_rule_is_of_exception_types(argument: str) -> None:
+    wrong: Any
+    for wrong in (ValueError, [ValueError], None):
+        with pytest.raises(InvalidOptions, match=f"{argument}: expected a tuple of exception types, got"):
+            RetryRule(**{argument: wrong})
+    for wrong in ((ValueError, "KeyError"), (int,), (ValueError(),)):
+        with pytest.raises(InvalidOptions, match=f"{argument}: expected exception types, got"):
+            RetryRule(**{argument: wrong})

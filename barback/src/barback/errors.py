@@ -10,7 +10,8 @@ BarbackError
 │   ├── InvalidOptions    an option BullMQ would refuse or misread (job ids, priorities, …)
 │   └── BrokerUnfit       Redis would lose jobs, or another BullMQ's are in it: change it before a worker starts
 ├── BrokerUnavailable     Redis cannot be reached, or refuses us; exit code 2 at start
-└── BrokerError           Redis answered, but could not do it; exit code 1
+├── BrokerError           Redis answered, but could not do it; exit code 1
+└── ProcessDied           the process of a job with `runs_in="process"` ended before its handler did
 
 Unrecoverable, RetryLater are not errors of barback: handlers raise them to say how their job goes on.
 """
@@ -84,6 +85,13 @@ class BrokerUnavailable(BarbackError):
 
 class BrokerError(BarbackError):
     """The broker answered, but the operation could not be done."""
+
+
+class ProcessDied(BarbackError):
+    """The process of a job with `runs_in="process"` ended before its handler did; the message says how.
+
+    It is the job's own failure: attempts go on after it, unless `retry_on` or `fail_on` says otherwise.
+    """
 
 
 class Unrecoverable(Exception):

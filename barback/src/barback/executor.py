@@ -9,31 +9,36 @@ the worker takes it back (stop, lost lock) ──► HandedBack, whatever its cl
 import asyncio
 import inspect
 import random
-import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor as Pool
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import structlog
-from pydantic_core import to_json
 
-from barback.broker import Completed, Failed, FetchedJob, HandedBack, Outcome, Retry
-from barback.errors import BarbackError, BrokerUnavailable, InvalidPayload, RetryLater, UnknownJob, Unrecoverable
+from barback.broker import Completed, Failed, FetchedJob, HandedBack, Outcome
+from barback.errors import InvalidPayload, UnknownJob
 from barback.job import AnyJob, Context
+from barback.outcomes import LONGEST_REASON, Chance, Ending, after_error, after_return, describe, writable
 from barback.payload import Payload, parse_payload
+from barback.processes import Process, Processes
+from barback.processes.wire import Start
 from barback.registry import Registry
-from barback.retry import UNDECLARED, Backoff, wait_after
+
+GivenT = TypeVar("GivenT")
+Caught = tuple[GivenT | None, BaseException | None]
+"""What a call in a thread returned, or raised: as a value, since a future refuses or rewrites some exceptions."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.executor")
 
 OBEY_S = 0.3
 """How long a plain handler that is told to end has to do so, before its job goes on without it."""
-OUTAGE_RETRY_S = 1.0
-LONGEST_REASON = 4_000
-LONGEST_STACKTRACE = 16_000
-"""Characters kept of each: what is stored with a job is read by people, and over the network."""
+PROCESS_OBEY_S = 0.2
+"""The same of one in a process, which is killed then: before a stopping worker gives its job to another."""
+DEATH_S = 1.0
+"""How long to wait until a killed process is gone."""
 
 
 @dataclass(slots=True)
@@ -49,7 +54,10 @@ class Attempt:
 
 
 class Executor:
-    """Runs handlers of one app. `make_context` binds a fetched job to the services and the broker."""
+    """Runs handlers of one app. `make_context` binds a fetched job to the services and the broker.
+
+    `threads` must have one free for each job that may run, and for each that was left behind (see `make_threads`).
+    """
 
     def __init__(
         self,
@@ -58,12 +66,15 @@ class Executor:
         threads: Pool,
         draw: Callable[[], float] = random.random,
         crash_limit: int = 3,
+        processes: Processes | None = None,
     ) -> None:
         self._registry = registry
         self._make_context = make_context
         self._threads = threads
         self._draw = draw
         self._crash_limit = crash_limit
+        self._processes = processes or Processes(registry)
+        self._left = 0
 
     def refuses(self, fetched: FetchedJob) -> bool:
         """Whether it fails without being run, for what is stored of it."""
@@ -78,52 +89,86 @@ class Executor:
         """Run one attempt to its end; never raises."""
         refusal = self._refusal(fetched)
         if refusal is not None:
-            return Failed(refusal)
+            return _failed(refusal)
         try:
             job = self._registry.find(fetched.name, fetched.queue)
             payload = parse_payload(job.payload_type, fetched.data, job.name)
         except (UnknownJob, InvalidPayload) as error:
-            return Failed(str(error)[:LONGEST_REASON])
+            return _failed(str(error))
         except BaseException as error:  # noqa: BLE001 — a payload's own validator may raise anything
-            return Failed(f"Payload of '{fetched.name}' does not fit: {describe(error)}"[:LONGEST_REASON])
+            return _failed(f"Payload of '{fetched.name}' does not fit: {describe(error)}")
+        chance = Chance(fetched.attempt, fetched.options.attempts, fetched.options.backoff, self._draw())
         try:
-            result = await self._call(job, payload, self._make_context(fetched, attempt), attempt)
+            ending = await self._call(job, payload, fetched, chance, attempt)
         except BaseException as error:  # noqa: BLE001 — even CancelledError and SystemExit end one job only (B3)
-            return _interrupted(job, fetched, attempt, error) or self._after_error(job, fetched, error)
-        return _completed(job, result)
+            ending = after_error(job, chance, error)
+        if ending.inexact is not None:
+            log.warning(
+                "result holds a number that JavaScript rounds: return it as a text",
+                job=job.name,
+                job_id=fetched.id,
+                number=ending.inexact,
+            )
+        return _interrupted(fetched, attempt, ending) or ending.outcome
 
-    async def _call(self, job: AnyJob, payload: Payload, ctx: Context[Any], attempt: Attempt) -> Any:
-        timeout = asyncio.timeout(job.timeout_s)
+    async def _call(
+        self, job: AnyJob, payload: Payload, fetched: FetchedJob, chance: Chance, attempt: Attempt
+    ) -> Ending:
+        ctx = self._make_context(fetched, attempt)
+        timeout = asyncio.timeout(None)
+        process = await self._processes.take(job, self._threads) if job.runs_in == "process" else None
         try:
             async with timeout:
-                if job.is_async:
-                    return await job.handler(payload, ctx)
-                result = await self._call_in_thread(job, payload, ctx, attempt)
-                # An `async def` behind a decorator looks like a plain one.
-                return await result if inspect.isawaitable(result) else result
+                # Its time runs from now: not while a process starts.
+                timeout.reschedule(_deadline(job))
+                if process is not None:
+                    return await self._call_in_process(process, _start(fetched, chance), ctx, attempt)
+                if job.runs_in == "thread":
+                    return await self._call_in_thread(job, payload, ctx, attempt)
+                return after_return(job, await job.handler(payload, ctx))
         except TimeoutError as error:
             if not timeout.expired():
                 raise
             raise TimeoutError(f"it took longer than its timeout of {job.timeout_s:g} s") from error
         finally:
+            if process is not None:
+                # It stays cancelled, so none that was told to end is used again.
+                self._processes.give_back(process, used_up=attempt.cancelled.is_set())
             attempt.cancelled.set()
 
-    async def _call_in_thread(self, job: AnyJob, payload: Payload, ctx: Context[Any], attempt: Attempt) -> Any:
-        call = self._threads.submit(_in_thread, job, payload, ctx)
+    async def _call_in_thread(self, job: AnyJob, payload: Payload, ctx: Context[Any], attempt: Attempt) -> Ending:
+        call = self._threads.submit(_catch, lambda: _handle(job, payload, ctx))
+
+        async def leave() -> None:
+            self._leave(job, ctx.job_id, call)
+
+        result = await _outcome_of(call, attempt, OBEY_S, leave)
+        # An `async def` behind a decorator looks like a plain one.
+        return result if isinstance(result, Ending) else after_return(job, await result)
+
+    async def _call_in_process(self, process: Process, start: Start, ctx: Context[Any], attempt: Attempt) -> Ending:
+        call = self._threads.submit(_catch, lambda: process.run(start, ctx, self._registry.find))
         running = asyncio.wrap_future(call)
-        try:
-            await asyncio.wait([running])
-        except asyncio.CancelledError:
-            attempt.cancelled.set()
-            # A retry must not run beside a thread that is about to end.
-            if call.cancel() or not (await asyncio.wait([running], timeout=OBEY_S))[0]:
-                raise
-            if running.result()[1] is None:
-                raise
-        result, error = running.result()
-        if error is not None:
-            raise error
-        return result
+
+        async def kill() -> None:
+            process.kill()
+            await asyncio.wait([running], timeout=DEATH_S)
+
+        return await _outcome_of(call, attempt, PROCESS_OBEY_S, kill, lambda: self._threads.submit(process.cancel))
+
+    def _leave(self, job: AnyJob, job_id: str, call: Future[Any]) -> None:
+        self._left += 1
+        log.warning(
+            "thread left behind: a plain def goes on although its job does not wait for it; "
+            "let it look at ctx.cancelled, or declare the job with runs_in='process'",
+            job=job.name,
+            job_id=job_id,
+            left_behind=self._left,
+        )
+        call.add_done_callback(self._came_back)
+
+    def _came_back(self, _call: Future[Any]) -> None:
+        self._left -= 1
 
     def _refusal(self, fetched: FetchedJob) -> str | None:
         """The reason to fail it without running it; None: there is none."""
@@ -137,83 +182,83 @@ class Executor:
             return f"It was found active without a lock, {fetched.stalls} times: {fetched.deferred_failure}"
         return fetched.deferred_failure
 
-    def _after_error(self, job: AnyJob, fetched: FetchedJob, error: BaseException) -> Outcome:
-        reason, stacktrace = describe(error), format_stacktrace(error)
-        if isinstance(error, RetryLater):
-            return Retry(error.after_s, reason, uses_attempt=False)
-        if isinstance(error, BrokerUnavailable):
-            # Of `ctx.enqueue` and the like: an outage of ours is no failure of the job's.
-            return Retry(OUTAGE_RETRY_S, reason, uses_attempt=False)
-        if isinstance(error, Unrecoverable) or fetched.attempt >= fetched.options.attempts:
-            return Failed(reason, stacktrace)
-        try:
-            after_s = wait_after(_backoff(job, fetched), fetched.attempt, error, self._draw())
-        except BaseException as broken:
-            log.exception("backoff failed", job=job.name, job_id=fetched.id)
-            return Failed(f"{reason} (and its backoff raised {describe(broken)})"[:LONGEST_REASON], stacktrace)
-        return Failed(reason, stacktrace) if after_s is None else Retry(after_s, reason, stacktrace)
+
+async def _outcome_of(
+    call: "Future[Caught[GivenT]]",
+    attempt: Attempt,
+    obey_s: float,
+    leave: Callable[[], Awaitable[None]],
+    tell: Callable[[], object] = lambda: None,
+) -> GivenT:
+    """What a thread returned, or raised. If we are cancelled it is told, and left if it does not obey."""
+    running = asyncio.wrap_future(call)
+    try:
+        await asyncio.wait([running])
+    except asyncio.CancelledError:
+        attempt.cancelled.set()
+        if call.cancel():
+            raise
+        tell()
+        # A retry must not run beside what is about to end.
+        if not await _ended(running, obey_s, leave):
+            raise
+        result, error = running.result()
+        if error is None and not (isinstance(result, Ending) and result.raised):
+            raise
+    result, error = running.result()
+    if error is not None:
+        raise error
+    return cast("GivenT", result)
 
 
-def _interrupted(job: AnyJob, fetched: FetchedJob, attempt: Attempt, error: BaseException) -> Outcome | None:
-    """What becomes of a job that was told to end; None: it was not."""
-    if attempt.cancel_reason is not None:
-        return Failed(f"Cancelled: {attempt.cancel_reason}"[:LONGEST_REASON])
-    if not attempt.taken_back or isinstance(error, Unrecoverable):
+async def _ended(running: "asyncio.Future[Any]", within_s: float, leave: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        await asyncio.wait([running], timeout=within_s)
+    finally:
+        # Also if we are cancelled once more.
+        ended = running.done()
+        if not ended:
+            await leave()
+    return ended
+
+
+def _interrupted(fetched: FetchedJob, attempt: Attempt, ending: Ending) -> Outcome | None:
+    """What becomes of a job that was told to end, and raised; None: it was not told, or did not raise."""
+    if isinstance(ending.outcome, Completed) or not ending.raised:
         return None
-    if not isinstance(error, asyncio.CancelledError):
-        log.info("job raised while taken back", job=job.name, job_id=fetched.id, error=describe(error))
+    if attempt.cancel_reason is not None:
+        return _failed(f"Cancelled: {attempt.cancel_reason}")
+    if not attempt.taken_back or ending.unrecoverable:
+        return None
+    if ending.outcome.reason != "CancelledError()":
+        log.info("job raised while taken back", job=fetched.name, job_id=fetched.id, error=ending.outcome.reason)
     return HandedBack()
 
 
-def _in_thread(job: AnyJob, payload: Payload, ctx: Context[Any]) -> tuple[Any, BaseException | None]:
-    """What a plain handler returned, or raised: as a value, since a future refuses or rewrites some exceptions."""
+def _catch(call: Callable[[], GivenT]) -> Caught[GivenT]:
     try:
-        return job.handler(payload, ctx), None
+        return call(), None
     except BaseException as error:  # noqa: BLE001 — see Executor.execute
         return None, error
 
 
-def describe(error: BaseException) -> str:
-    """One line for `failedReason`: the type and the message; never empty (B22)."""
-    try:
-        message = str(error)
-    except BaseException:  # noqa: BLE001 — a __str__ that raises must not hide the job's own error
-        message = ""
-    if message and isinstance(error, BarbackError | Unrecoverable | RetryLater):
-        return message[:LONGEST_REASON]
-    name = type(error).__name__
-    return (f"{name}: {message}" if message else f"{name}()")[:LONGEST_REASON]
+def _handle(job: AnyJob, payload: Payload, ctx: Context[Any]) -> Any:
+    """How the handler ended; or what it wants awaited. Its result is encoded here, where that blocks nobody."""
+    result = job.handler(payload, ctx)
+    return result if inspect.isawaitable(result) else after_return(job, result)
 
 
-def format_stacktrace(error: BaseException) -> str:
-    """The traceback from the handler on, its middle cut out if it is very long."""
-    # The first frames are barback's own.
-    frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_globals.get("__name__") == __name__:
-        frames = frames.tb_next
-    try:
-        text = "".join(traceback.format_exception(type(error), error, frames))
-    except Exception:  # noqa: BLE001 — a SyntaxError whose parts are not what they should be breaks the formatting
-        text = "".join(traceback.format_tb(frames)) + describe(error)
-    if len(text) <= LONGEST_STACKTRACE:
-        return text
-    half = LONGEST_STACKTRACE // 2
-    return f"{text[:half]}\n… {len(text) - 2 * half} characters …\n{text[-half:]}"
+def _start(fetched: FetchedJob, chance: Chance) -> Start:
+    return Start(fetched.name, fetched.queue, fetched.id, fetched.starts, fetched.data, chance)
+
+
+def _deadline(job: AnyJob) -> float | None:
+    return None if job.timeout_s is None else asyncio.get_running_loop().time() + job.timeout_s
+
+
+def _failed(reason: str) -> Failed:
+    return Failed(writable(reason, LONGEST_REASON))
 
 
 def _alone(crashes: int) -> str:
     return " (all but the first time it ran alone)" if crashes > 1 else ""
-
-
-def _backoff(job: AnyJob, fetched: FetchedJob) -> Backoff | None:
-    """As enqueued; a strategy that is only named there is looked up in the declaration."""
-    declared = job.options.backoff
-    return declared if fetched.options.backoff is UNDECLARED and declared is not None else fetched.options.backoff
-
-
-def _completed(job: AnyJob, result: Any) -> Outcome:
-    try:
-        return Completed(to_json(result, by_alias=True, inf_nan_mode="null").decode())
-    except (ValueError, RecursionError) as error:  # pydantic's own is a ValueError, and holds whatever was raised
-        # Its effects are done: running it again would only do them twice.
-        return Failed(f"Job '{job.name}' ran, but what it returned cannot be written as JSON: {describe(error)}")

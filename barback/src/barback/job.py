@@ -6,17 +6,16 @@
 A `Job` is callable with a payload and a context: a test needs no broker.
 """
 
-import inspect
-import typing
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, Unpack, cast
 
 from barback.answers import Answer
 from barback.errors import DeclarationError
+from barback.handlers import RunsIn, check_handler, decide_place, read_payload_type
 from barback.options import KEEP_COMPLETED, KEEP_FAILED, Deduplication, JobOptions, OnFailure, Overrides, Retention
 from barback.payload import Payload
-from barback.retry import Backoff
+from barback.retry import Backoff, RetryRule
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
 ServicesT = TypeVar("ServicesT")
@@ -93,13 +92,13 @@ class Cancellation(Protocol):
 class Context(Generic[ServicesT]):
     """What a handler is given besides its payload: one attempt of one job.
 
-    A plain `def` handler, which runs in a thread, may use all of it and awaits nothing: there `enqueue`, `progress`,
-    `log` and `children` are done, or have raised, when they return. The answers of `enqueue` and `children` are their
-    `.result()`: `ctx.children().result()`.
+    A plain `def` handler, which runs in a thread or a process, may use all of it and awaits nothing: there `enqueue`,
+    `progress`, `log` and `children` are done, or have raised, when they return. The answers of `enqueue` and `children`
+    are their `.result()`: `ctx.children().result()`.
     """
 
     services: ServicesT
-    """The app's services, opened once a worker."""
+    """The app's services, opened once a worker; in a process None, since they cannot cross into it."""
     job_id: str
     job_name: str
     queue: str
@@ -133,7 +132,13 @@ class Job(Generic[PayloadT, ServicesT, ReturnT]):
     options: JobOptions
     timeout_s: float | None
     """Seconds an attempt may take; None: as long as it likes."""
-    is_async: bool
+    runs_in: RunsIn
+    retry_rule: RetryRule
+
+    @property
+    def is_async(self) -> bool:
+        """The handler is an `async def`."""
+        return self.runs_in == "loop"
 
     def __call__(self, payload: PayloadT, ctx: Context[ServicesT]) -> ReturnT:
         """Run the handler itself, as a test does; awaitable if the handler is."""
@@ -155,6 +160,9 @@ def job(  # noqa: PLR0913 — a declaration reads best as one call
     attempts: int = 1,
     backoff: Backoff | None = None,
     timeout_s: float | None = None,
+    runs_in: RunsIn | None = None,
+    retry_on: tuple[type[BaseException], ...] = (BaseException,),
+    fail_on: tuple[type[BaseException], ...] = (),
     lifo: bool = False,
     deduplicate: Deduplication | None = None,
     keep_completed: Retention = KEEP_COMPLETED,
@@ -165,13 +173,22 @@ def job(  # noqa: PLR0913 — a declaration reads best as one call
 ) -> Callable[[Handler[PayloadT, ServicesT, ReturnT]], Job[PayloadT, ServicesT, ReturnT]]:
     """Declare the function below as the handler of job `name` in `queue`.
 
-    The function takes a payload (a subclass of `Payload`) and a `Context`; `async def` runs on the worker's loop, plain
-    `def` in a thread. What it returns is the job's result and must be JSON-able (pydantic models are). The options
-    mean what `JobOptions` says; `timeout_s` None lets an attempt take as long as it likes. `deduplicate` holds for
-    every enqueue, whatever the payload, and wins over `Payload.unique`. `keep_logs`: so many lines of the job's log;
-    `keep_stacktraces`: those of so many failed attempts; the newest of each.
+    The function takes a payload (a subclass of `Payload`) and a `Context`. What it returns is the job's result and must
+    be JSON-able (pydantic models are), 2 MB of it at most. The options mean what `JobOptions` says; `timeout_s` None
+    lets an attempt take as long as it likes. `deduplicate` holds for every enqueue, whatever the payload, and wins over
+    `Payload.unique`. `keep_logs`: so many lines of the job's log; `keep_stacktraces`: those of so many failed attempts;
+    the newest of each.
 
-    :raises DeclarationError: the name, the queue or the function's parameters cannot work.
+    `runs_in` None: an `async def` on the worker's loop, a plain `def` in a thread. A thread cannot be stopped: one that
+    does not end when `ctx.cancelled` is set goes on beside the next attempt. "process" is for plain `def` that computes
+    or holds the GIL in C code: it is killed at its timeout, and its crash is its own. It must be at the top level of a
+    module that can be imported, and its `Context[None]` has no services. A process has its memory to itself: what a
+    module keeps there, no other job sees.
+
+    `retry_on`, `fail_on`: which errors are worth another attempt while `attempts` are left; see `RetryRule`. A timeout
+    is a `TimeoutError` (and so an `OSError`), a process that died a `ProcessDied`.
+
+    :raises DeclarationError: the name, the queue, the function's parameters or where it shall run cannot work.
     :raises InvalidOptions: an option is out of its range.
     """
     _check_name("job", name)
@@ -191,12 +208,12 @@ def job(  # noqa: PLR0913 — a declaration reads best as one call
         keep_logs=keep_logs,
         keep_stacktraces=keep_stacktraces,
     )
+    rule = RetryRule(retry_on, fail_on)
 
     def declare(handler: Handler[PayloadT, ServicesT, ReturnT]) -> Job[PayloadT, ServicesT, ReturnT]:
-        _check_handler(name, handler)
-        payload_type = cast("type[PayloadT]", _payload_type(name, handler))
-        is_async = inspect.iscoroutinefunction(handler)
-        return Job(name, queue, payload_type, handler, options, timeout_s, is_async)
+        check_handler(name, handler)
+        payload_type = cast("type[PayloadT]", read_payload_type(name, handler))
+        return Job(name, queue, payload_type, handler, options, timeout_s, decide_place(name, handler, runs_in), rule)
 
     return declare
 
@@ -207,39 +224,3 @@ def _check_name(what: str, name: str) -> None:
             f"{what.capitalize()} name {name!r} cannot be used: expected a text without ':', "
             "control characters, or spaces at its ends."
         )
-
-
-def _check_handler(name: str, handler: Callable[..., Any]) -> None:
-    # Of a partial or an object with __call__ nobody can tell whether it is async, nor which file it is from.
-    if not (inspect.isfunction(handler) or inspect.ismethod(handler)):
-        raise DeclarationError(
-            f"Job '{name}': expected a function (def or async def) as its handler, got {handler!r}. "
-            "Write a function that calls it."
-        )
-    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
-        raise DeclarationError(f"Job '{name}': its handler yields, and would never run. Return the result instead.")
-
-
-def _payload_type(name: str, handler: Callable[..., Any]) -> type[Payload]:
-    parameters = list(inspect.signature(handler).parameters.values())
-    if len(parameters) != 2:
-        more = "".join(f" Nothing would ever fill '{parameter.name}'." for parameter in parameters[2:])
-        raise DeclarationError(
-            f"Job '{name}': its handler must take (payload, ctx), not {len(parameters)} parameters.{more}"
-        )
-    for parameter in parameters:
-        if parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-            raise DeclarationError(
-                f"Job '{name}': its handler is called as handler(payload, ctx), which cannot fill '{parameter}'."
-            )
-    try:
-        hints = typing.get_type_hints(handler)
-    except NameError as error:
-        raise DeclarationError(f"Job '{name}': a type in its handler's signature is not defined: {error}.") from error
-    payload_type = hints.get(parameters[0].name)
-    if not (isinstance(payload_type, type) and issubclass(payload_type, Payload)):
-        raise DeclarationError(
-            f"Job '{name}': '{parameters[0].name}' must be annotated with a subclass of barback.Payload, "
-            f"got {payload_type!r}."
-        )
-    return payload_type

@@ -27,9 +27,10 @@ from barback.broker import (
     Settlement,
 )
 from barback.errors import BarbackError
-from barback.executor import Attempt, Executor, describe
+from barback.executor import Attempt, Executor
 from barback.locks import LockKeeper
 from barback.outage import Outage
+from barback.outcomes import describe
 from barback.quarantine import Quarantine
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")

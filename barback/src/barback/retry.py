@@ -1,10 +1,11 @@
-"""When a failed attempt runs again. Pure: no clock, no I/O, no randomness of its own."""
+"""Whether and when a failed attempt runs again. Pure: no clock, no I/O, no randomness of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import inf, isfinite
+from typing import Any, cast
 
-from barback.errors import InvalidOptions
+from barback.errors import InvalidOptions, RetryLater, Unrecoverable
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +91,66 @@ def _undeclared(attempt: int, error: BaseException) -> float | None:
 
 UNDECLARED = Custom(_undeclared)
 """A strategy that a stored job only names: the job's declaration says what it is, else it is `Exponential()`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRule:
+    """Which errors are worth another attempt: those in `retry_on`, but for those in `fail_on`.
+
+    An `ExceptionGroup` is in `fail_on` if any of the errors it holds is, and in `retry_on` if all of them are; naming
+    the group's own type holds too. `Unrecoverable` and `RetryLater` are above both.
+    """
+
+    retry_on: tuple[type[BaseException], ...] = (BaseException,)
+    fail_on: tuple[type[BaseException], ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_types("retry_on", self.retry_on)
+        _check_types("fail_on", self.fail_on)
+
+    def allows(self, error: BaseException) -> bool:
+        """Whether the job may run again after this error, if attempts are left."""
+        # What asks to run again does not keep the errors beside it from running again.
+        held = [one for one in leaves(error) if not isinstance(one, RetryLater)]
+        if any(isinstance(one, (Unrecoverable, *self.fail_on)) for one in (error, *held)):
+            return False
+        return isinstance(error, self.retry_on) or all(isinstance(one, self.retry_on) for one in held)
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors that a group holds, at any depth; of any other error itself."""
+    rest = [error]
+    while rest:
+        one = rest.pop()
+        if isinstance(one, BaseExceptionGroup):
+            rest += cast("BaseExceptionGroup[BaseException]", one).exceptions
+        else:
+            yield one
+
+
+def is_unrecoverable(error: BaseException) -> bool:
+    """Whether a handler says so: it raised `Unrecoverable`, or a group that holds one."""
+    return any(isinstance(one, Unrecoverable) for one in leaves(error))
+
+
+def asked_for_after(error: BaseException) -> float | None:
+    """Seconds after which a handler asks to run again, by `RetryLater`; None: it does not.
+
+    A group asks for it if it holds nothing else: when the last of them does.
+
+    :raises InvalidOptions: a subclass made its `after_s` what no clock can tell.
+    """
+    asking = list(leaves(error))
+    if not all(isinstance(one, RetryLater) for one in asking):
+        return None
+    after_s = max(cast("RetryLater", one).after_s for one in asking)
+    _check(after_s, 0.0)
+    return after_s
+
+
+def _check_types(argument: str, kinds: Any) -> None:
+    if not isinstance(kinds, tuple):
+        raise InvalidOptions(f"{argument}: expected a tuple of exception types, got {kinds!r}.")
+    for kind in cast("tuple[Any, ...]", kinds):
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise InvalidOptions(f"{argument}: expected exception types, got {kind!r}.")

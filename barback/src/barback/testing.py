@@ -30,7 +30,6 @@ The app with its queues, attempts, delays and schedules, in a time that passes o
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from threading import Event
@@ -46,8 +45,10 @@ from barback.memory import MemoryBroker
 from barback.memory.broker import NEW_YEAR_2026
 from barback.options import Overrides
 from barback.payload import Payload, PayloadT
+from barback.processes import Processes
 from barback.producer import Producer, new_job
 from barback.scheduler import Scheduler
+from barback.threads import make_threads
 
 ServicesT = TypeVar("ServicesT")
 
@@ -177,10 +178,13 @@ class InMemory(Generic[ServicesT]):
 
     async def __aenter__(self) -> Self:
         self.services = await self._stack.enter_async_context(self.app.services())
-        threads = self._stack.enter_context(ThreadPoolExecutor(1))
+        threads = make_threads(1)
+        self._stack.callback(threads.shutdown, wait=False)
+        processes = Processes(self.app.registry)
+        self._stack.callback(processes.close)
         contexts = ContextMaker(self.broker, self.enqueue, self.services)
         # The longest that jitter allows: what is due by then is due.
-        self._executor = Executor(self.app.registry, contexts.make, threads, draw=lambda: 1.0)
+        self._executor = Executor(self.app.registry, contexts.make, threads, draw=lambda: 1.0, processes=processes)
         for queue, limits in self.app.limits.items():
             await self.broker.set_limits(queue, limits)
         await self._scheduler.apply()

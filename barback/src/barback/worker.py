@@ -25,6 +25,7 @@ from barback.executor import Executor
 from barback.locks import LockKeeper
 from barback.loop_watch import LoopWatch
 from barback.outage import Outage
+from barback.processes import Processes
 from barback.producer import Producer
 from barback.pulse import Pulse
 from barback.pump import Count, Pump
@@ -32,6 +33,7 @@ from barback.quarantine import Quarantine
 from barback.recovery import Recovery
 from barback.recycling import Bounds, resident_mb
 from barback.scheduler import Scheduler
+from barback.threads import make_threads
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
 
@@ -82,7 +84,10 @@ class WorkerReport:
 
 
 class Worker:
-    """Works the jobs of an app through an open broker."""
+    """Works the jobs of an app through an open broker.
+
+    :raises DeclarationError: a job runs in a process, which could not import it.
+    """
 
     def __init__(self, app: AnyApp, broker: Broker, options: WorkerOptions | None = None) -> None:
         self._app = app
@@ -90,6 +95,7 @@ class Worker:
         self._options = options or WorkerOptions()
         self._queues = tuple(app.registry.check_queue(q) for q in self._options.queues or app.registry.queues)
         self._bounds = Bounds(self._options.recycle_after_mb, self._options.recycle_after_jobs)
+        self._processes = Processes(app.registry)
         self.started = asyncio.Event()
         """Set once it works: the broker is checked and the services are open."""
         self._stop_asked = asyncio.Event()
@@ -134,8 +140,7 @@ class Worker:
                 lambda job, reason: loop.call_soon_threadsafe(_cancelled, pumps, job, reason),
                 outage,
             )
-            # As many as jobs can run; a thread is made when it is needed.
-            threads = ThreadPoolExecutor(sum(map(self._concurrency, self._queues)), "barback-job")
+            threads = make_threads(sum(map(self._concurrency, self._queues)))
             pumps += self._make_pumps(services, locks, threads, outage)
             scheduler = Scheduler(self._broker, self._schedules(), outage)
             try:
@@ -145,6 +150,7 @@ class Worker:
                 await self._work(pumps, scheduler, outage, until_drained)
             finally:
                 locks.stop()
+                self._processes.close()
                 threads.shutdown(wait=False, cancel_futures=True)
             return WorkerReport(**_sum(pumps), ended=self._ended)
 
@@ -235,7 +241,13 @@ class Worker:
 
     def _make_pumps(self, services: Any, locks: LockKeeper, threads: ThreadPoolExecutor, outage: Outage) -> list[Pump]:
         contexts = ContextMaker(self._broker, Producer(self._broker), services)
-        executor = Executor(self._app.registry, contexts.make, threads, crash_limit=self._options.crash_limit)
+        executor = Executor(
+            self._app.registry,
+            contexts.make,
+            threads,
+            crash_limit=self._options.crash_limit,
+            processes=self._processes,
+        )
         lease = Lease(self.name, self._options.lock_s)
         quarantine = Quarantine(self._broker, outage)
         grace_s = self._options.grace_s

@@ -16,15 +16,18 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, ConfigDict, field_validator, model_serializer
 from pydantic.alias_generators import to_camel
+from structlog.testing import capture_logs
 
 from barback.broker import Completed, Failed, FetchedJob, HandedBack, Outcome, Retry
 from barback.errors import BrokerError, BrokerUnavailable, RetryLater, Unrecoverable
-from barback.executor import LONGEST_REASON, LONGEST_STACKTRACE, OBEY_S, OUTAGE_RETRY_S, Attempt, Executor, describe
+from barback.executor import OBEY_S, Attempt, Executor
 from barback.job import AnyJob, Context, job
 from barback.options import JobOptions
+from barback.outcomes import LARGEST_RESULT, LONGEST_REASON, LONGEST_STACKTRACE, OUTAGE_RETRY_S, describe
 from barback.payload import NoPayload, Payload
 from barback.registry import Registry
 from barback.retry import UNDECLARED, Custom, Exponential, Fixed
+from barback.threads import make_threads
 
 from .eventually import until
 
@@ -99,6 +102,12 @@ def fetch(of: AnyJob, data: str = "{}", *, name: str | None = None, attempt: int
 def bench() -> Generator[Bench]:
     with ThreadPoolExecutor(2) as threads:
         yield Bench(threads)
+
+
+@pytest.fixture
+def log_output() -> Generator[list[Any]]:
+    with capture_logs() as lines:
+        yield lines
 
 
 @pytest.fixture(autouse=True)
@@ -186,6 +195,7 @@ def deep() -> list[Any]:
         raising,
         exiting,
         lambda: {object(): 1},
+        lambda: 10**5000,
         lambda: sys,
     ],
 )
@@ -195,6 +205,27 @@ async def test_a_result_that_cannot_be_stored_fails_for_good_as_its_effects_are_
     outcome = await bench.ends(make, attempts=5)
     assert isinstance(outcome, Failed)
     assert outcome.reason.startswith("Job 'any' ran, but what it returned cannot be written as JSON: ")
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(2**53 + 1, str(2**53 + 1)), ({"a": [-(2**53) - 1]}, str(-(2**53) - 1)), (2**53, None), ("9" * 20, None)],
+)
+async def test_a_number_that_javascript_rounds_is_told_with_the_name_of_its_job(
+    bench: Bench, log_output: list[dict[str, Any]], value: Any, number: str | None
+) -> None:
+    await bench.result(value)
+    told = [(line["job"], line["job_id"], line["number"]) for line in log_output]
+    assert told == ([] if number is None else [("any", "7", number)])
+
+
+async def test_a_result_of_more_than_2_mb_fails_for_good_and_says_what_to_do(bench: Bench) -> None:
+    assert await bench.result("x" * (LARGEST_RESULT - 2)) == "x" * (LARGEST_RESULT - 2)
+    outcome = await bench.ends(lambda: "x" * 3_100_000, attempts=5)
+    assert outcome == Failed(
+        "Job 'any' ran, but what it returned is 3.1 MB of JSON, and 2 MB are kept at most. "
+        "Store it elsewhere, and return where it is."
+    )
 
 
 # ── whatever is raised ──────────────────────────────────────────────────────────────────────────────────
@@ -276,11 +307,12 @@ async def test_stop_iteration_ends_its_job_in_a_coroutine_and_in_a_thread(bench:
         assert "next(iter([]))" in outcome.stacktrace
 
 
-async def test_lone_surrogates_in_an_error_stay_for_the_broker_to_write(bench: Bench) -> None:
+async def test_lone_surrogates_in_an_error_are_written_as_json_writes_them(bench: Bench) -> None:
     """B10."""
     outcome = await bench.ends(lambda: throw(ValueError("caf\udce9")))
     assert isinstance(outcome, Failed)
-    assert outcome.reason == "ValueError: caf\udce9"
+    assert outcome.reason == "ValueError: caf\\udce9"
+    assert outcome.stacktrace.endswith("ValueError: caf\\udce9\n")
 
 
 async def test_a_megabyte_of_message_and_stack_is_cut_to_what_a_person_reads(bench: Bench) -> None:
@@ -443,6 +475,41 @@ async def test_a_backoff_that_breaks_fails_the_job_and_says_so_beside_the_jobs_o
     assert outcome.reason.startswith("ValueError: no milk (and its backoff raised ")
 
 
+@pytest.mark.parametrize(
+    ("error", "again"), [(ConnectionError("reset"), True), (ValueError("no milk"), False), (BlockingIOError(), False)]
+)
+async def test_the_type_of_an_error_decides_whether_the_job_runs_again(
+    bench: Bench, error: Exception, again: bool
+) -> None:
+    """On the loop and in a thread; for processes see `test_processes.py`."""
+
+    @job("any", queue=QUEUE, attempts=9, retry_on=(OSError,), fail_on=(BlockingIOError,))
+    async def on_the_loop(payload: NoPayload, ctx: Context[None]) -> None:
+        raise error
+
+    @job("any", queue=QUEUE, attempts=9, retry_on=(OSError,), fail_on=(BlockingIOError,))
+    def in_a_thread(payload: NoPayload, ctx: Context[None]) -> None:
+        raise error
+
+    for of in (on_the_loop, in_a_thread):
+        assert isinstance(await bench.run(of), Retry if again else Failed)
+
+
+@pytest.mark.parametrize(("fail_on", "kind"), [((), Retry), ((TimeoutError,), Failed), ((OSError,), Failed)])
+async def test_a_timeout_is_a_timeout_error_to_the_rule(bench: Bench, fail_on: Any, kind: type) -> None:
+    @job("any", queue=QUEUE, attempts=9, timeout_s=0.01, fail_on=fail_on)
+    async def sleeps(payload: NoPayload, ctx: Context[None]) -> None:
+        await asyncio.sleep(30)
+
+    assert isinstance(await bench.run(sleeps), kind)
+
+
+async def test_a_group_that_holds_unrecoverable_fails_at_once(bench: Bench) -> None:
+    """As of a `TaskGroup`, one of whose tasks saw that it cannot be done."""
+    outcome = await bench.ends(lambda: throw(ExceptionGroup("two", [ValueError("a"), Unrecoverable("b")])), attempts=9)
+    assert isinstance(outcome, Failed)
+
+
 # ── time ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -535,6 +602,42 @@ async def test_a_plain_handler_that_found_no_thread_in_time_never_runs(bench: Be
     assert all(blocker.result(5) for blocker in blockers)
     bench.threads.shutdown()
     assert not ran.is_set()
+
+
+async def test_a_thread_that_is_left_behind_is_told_once_with_the_name_of_its_job(
+    bench: Bench, log_output: list[dict[str, Any]]
+) -> None:
+    go = threading.Event()
+
+    @job("any", queue=QUEUE, timeout_s=0.05)
+    def ignores(payload: NoPayload, ctx: Context[None]) -> None:
+        go.wait(30)
+
+    await bench.run(ignores)
+    go.set()
+    [told] = [line for line in log_output if line["event"].startswith("thread left behind")]
+    assert (told["job"], told["job_id"], told["left_behind"], told["log_level"]) == ("any", "7", 1, "warning")
+
+
+async def test_stuck_threads_do_not_keep_other_plain_jobs_from_running(bench: Bench) -> None:
+    go = threading.Event()
+    bench.threads = make_threads(1)
+
+    @job("any", queue=QUEUE, timeout_s=0.05)
+    def sticks(payload: NoPayload, ctx: Context[None]) -> None:
+        go.wait(30)
+
+    @job("any", queue=QUEUE, timeout_s=5)
+    def runs(payload: NoPayload, ctx: Context[None]) -> str:
+        return "ran"
+
+    try:
+        for _ in range(3):
+            await bench.run(sticks)
+        assert await bench.run(runs) == Completed('"ran"')
+    finally:
+        go.set()
+        bench.threads.shutdown()
 
 
 async def test_what_a_handler_raises_while_it_is_cancelled_is_what_counts(bench: Bench) -> None:

@@ -17,6 +17,7 @@ from barback.cli.logging import configure_logging
 from barback.cli.supervising import own_settings, supervise
 from barback.connect import open_broker
 from barback.settings import Settings
+from barback.threads import NAME
 from barback.worker import Worker, WorkerOptions
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.work")
@@ -143,7 +144,7 @@ async def _end_with_parent(worker: Worker) -> None:
 def _leave_threads() -> None:
     """End although a plain `def` handler that was handed back still runs: a thread cannot be stopped, and Python would
     wait for it at its end."""
-    if any(thread.name.startswith("barback-job") for thread in threading.enumerate()):
+    if any(thread.name.startswith(NAME) for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
