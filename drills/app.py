@@ -4,7 +4,6 @@ import asyncio
 import ctypes
 import os
 import random
-import re
 import signal
 import time
 from typing import Literal
@@ -18,7 +17,7 @@ Deed = Literal["none", "sleep", "jitter", "block", "spin", "segfault", "exit", "
 
 
 class Note(Payload, frozen=True):
-    """`for_s`: how long the deed takes. `fail`: fails as often as `times`."""
+    """`for_s`: how long the deed takes. `times`: `fail` fails so often; so many starts keep the GIL (0: each)."""
 
     number: int
     deed: Deed = "none"
@@ -50,19 +49,14 @@ async def note(payload: Note, ctx: Context[None]) -> int:
 @job("hold-in-thread", queue=QUEUE)
 def hold_in_thread(payload: Note, ctx: Context[None]) -> None:
     """A C call that keeps the GIL."""
-    _hold_gil(payload)
+    hold_gil(payload, ctx)
 
 
-def _hold_gil(payload: Note) -> None:
+def hold_gil(payload: Note, ctx: Context[None]) -> None:
+    """One call that never lets go of it, as that of a long regular expression."""
     ledger.write("start", payload.number)
-    end = time.monotonic() + payload.for_s
-    length = 20
-    took_s = 0.0
-    while time.monotonic() + took_s < end:  # each twice as long as the one before, so the last is about half of all
-        began = time.monotonic()
-        re.match(r"(a|a)+$", "a" * length + "b")
-        took_s = 2 * (time.monotonic() - began)
-        length += 1
+    if not payload.times or ctx.starts <= payload.times:
+        ctypes.PyDLL(None).usleep(int(payload.for_s * 1e6))
     ledger.write("end", payload.number)
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from drills.proxy import Proxy
 from drills.servers import Fsync, Valkey
 
 ROOT = Path(__file__).parent.parent
+APP = "drills.app:app"
 POLL_S = 0.02
 READY_WITHIN_S = 20.0
 
@@ -74,6 +75,16 @@ class World:
     ledger: Ledger
     queue: str = "drills"
 
+    def on_queue(self, queue: str) -> "World":
+        """The same, its workers and producers on another queue."""
+        return replace(self, queue=queue)
+
+    def beside(self, name: str) -> "World":
+        """One of its own within this one, which ends it."""
+        folder = self.folder / name
+        folder.mkdir()
+        return World(folder, self.stack, Ledger(folder / "ledger"))
+
     async def server(self, *options: str, fsync: Fsync = "always", folder: Path | None = None) -> Valkey:
         place = folder or self.folder / f"server-{time.monotonic_ns()}"
         place.mkdir(exist_ok=True)
@@ -91,14 +102,18 @@ class World:
         self.stack.push_async_callback(broker.close)
         return broker
 
-    async def worker(self, url: str, settings: Settings = NONE, arguments: Sequence[str] = ()) -> WorkerProcess:
+    async def worker(
+        self, url: str, settings: Settings = NONE, arguments: Sequence[str] = (), app: str = APP
+    ) -> WorkerProcess:
         """Start one and wait until it works. `settings` by the names of their variables."""
-        worker = await self.start_worker(url, settings, arguments)
+        worker = await self.start_worker(url, settings, arguments, app)
         await until(lambda: worker.events("worker started") or worker.code is not None, READY_WITHIN_S)
         assert worker.code is None, worker.log.read_text()
         return worker
 
-    async def start_worker(self, url: str, settings: Settings = NONE, arguments: Sequence[str] = ()) -> WorkerProcess:
+    async def start_worker(
+        self, url: str, settings: Settings = NONE, arguments: Sequence[str] = (), app: str = APP
+    ) -> WorkerProcess:
         log = self.folder / f"worker-{time.monotonic_ns()}.log"
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("REDIS", "BARBACK"))},
@@ -109,7 +124,7 @@ class World:
         }
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "barback.cli", "--app", "drills.app:app", "work", *arguments,
+                sys.executable, "-m", "barback.cli", "--app", app, "work", *arguments,
                 cwd=ROOT, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         worker = WorkerProcess(process, log)
