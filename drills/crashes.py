@@ -11,7 +11,7 @@ from barback.options import JobOptions
 from drills.app import Deed, Note
 from drills.drill import Drills, Finding
 from drills.servers import Valkey
-from drills.world import Settings, WorkerProcess, World, eventually, until
+from drills.world import NONE, Settings, WorkerProcess, World, eventually, until
 
 drills = Drills()
 QUICK: Settings = {"BARBACK_LOCK_S": 1.5, "BARBACK_STALLED_CHECK_S": 0.4}
@@ -22,7 +22,7 @@ CONCURRENCY = 20
     "D1",
     "many jobs, workers and Redis killed again and again",
     promise="P1, P2, P7, P8",
-    passes="0 lost, 0 falsely failed, duplicates at most kills x concurrency",
+    passes="0 lost, 0 falsely failed, duplicates at most the concurrency of each worker killed or cut off",
 )
 async def killed_again_and_again(world: World, full: bool) -> Finding:
     """Full: 20,000 jobs, 3 workers, 25 SIGKILLs, 3 restarts of Redis after a SIGKILL, default settings."""
@@ -43,13 +43,13 @@ async def killed_again_and_again(world: World, full: bool) -> Finding:
     lost = jobs - len(world.ledger.ended())
     failed = counts.get("failed", 0)
     duplicates = world.ledger.duplicates()
-    passed = lost == 0 and failed == 0 and duplicates <= kills * CONCURRENCY and counts == {"completed": 1000}
-    if not full:
-        passed = lost == 0 and failed == 0 and duplicates <= kills * CONCURRENCY and counts == {"completed": jobs}
+    # A killed Redis answers nobody: what was ending just then cannot be written down.
+    most = (kills + restarts * workers) * CONCURRENCY
+    passed = lost == 0 and failed == 0 and duplicates <= most and counts == {"completed": jobs}
     return Finding(
         passed,
         f"{jobs:,} jobs, {kills} kills of {workers} workers, {restarts} of Redis: {counts}, "
-        f"at most {kills * CONCURRENCY} duplicates allowed",
+        f"at most {most} duplicates allowed",
         lost,
         duplicates,
         failed,
@@ -68,25 +68,27 @@ def _restart(server: Valkey) -> None:
     passes="run again within 20 s at default settings",
 )
 async def killed_once(world: World, full: bool) -> Finding:
-    """Full: five times."""
+    """Full: five times. Short: a lock of 1.5 s, and within 5 s."""
+    rounds, within_s, settings = (5, 20.0, NONE) if full else (1, 5.0, QUICK)
     server = await world.server()
     broker = await world.broker(server.url)
     recoveries_s: list[float] = []
-    for number in range(5 if full else 1):
-        doomed = await world.worker(server.url)
+    for number in range(rounds):
+        doomed = await world.worker(server.url, settings)
         await world.add(broker, [number], "sleep", 0.5 if number else 1.0)
         await until(lambda number=number: number in world.ledger.starts(), 10)
         killed = time.monotonic()
         await doomed.kill()
-        heir = await world.worker(server.url)
+        heir = await world.worker(server.url, settings)
         await until(lambda number=number: len(world.ledger.starts()[number]) > 1, 30)
         recoveries_s.append(time.monotonic() - killed)
         await world.finished(broker, number + 1, 10)
         await heir.kill()
     counts = await world.counts(broker)
-    passed = max(recoveries_s) < 20 and counts == {"completed": len(recoveries_s)}
+    passed = max(recoveries_s) < within_s and counts == {"completed": len(recoveries_s)}
     said = f"run again after {max(recoveries_s):.1f} s at most"
-    return Finding(passed, said, len(recoveries_s) - len(world.ledger.ended()), 0, 0, recoveries_s)
+    lost, duplicates = rounds - len(world.ledger.ended()), world.ledger.duplicates()
+    return Finding(passed, said, lost, duplicates, counts.get("failed", 0), recoveries_s)
 
 
 @drills.drill(
@@ -216,7 +218,10 @@ async def backlog(world: World, full: bool) -> Finding:
     broker = await world.broker(server.url)
     for start in range(0, jobs, 10_000):
         await world.add(broker, range(start, min(jobs, start + 10_000)))
+    # Else the first to come has done it all before the second is there.
+    await broker.pause(world.queue)
     running = [await world.worker(server.url, settings) for _ in range(2)]
+    await broker.resume(world.queue)
     early_mb = _memory_mb(running[1])
     for turn in range(kills):
         before = len(world.ledger.ended())

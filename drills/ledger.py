@@ -30,18 +30,28 @@ class Line:
 
 
 class Ledger:
-    """Reads what was written."""
+    """Reads what was written, each line once: of a large backlog the observer must not be the slowest."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
         file.touch()
+        self._read_to = 0
+        self._lines: list[Line] = []
+        self._ended: set[int] = set()
 
     def lines(self) -> list[Line]:
-        found: list[Line] = []
-        for line in self.file.read_text().splitlines():
+        """All so far, in the order in which they were written."""
+        with self.file.open("rb") as file:
+            file.seek(self._read_to)
+            new = file.read()
+        whole = new[: new.rfind(b"\n") + 1]
+        self._read_to += len(whole)
+        for line in whole.decode().splitlines():
             kind, number, pid, at = line.split()
-            found.append(Line(kind, int(number), int(pid), float(at)))
-        return found
+            self._lines.append(Line(kind, int(number), int(pid), float(at)))
+            if kind == "end":
+                self._ended.add(int(number))
+        return self._lines
 
     def starts(self) -> dict[int, list[Line]]:
         """By job."""
@@ -52,7 +62,9 @@ class Ledger:
         return dict(by_number)
 
     def ended(self) -> set[int]:
-        return {line.number for line in self.lines() if line.kind == "end"}
+        """The jobs that came to their end. A view: copy it to keep it."""
+        self.lines()
+        return self._ended
 
     def duplicates(self) -> int:
         """Starts beyond the first of each job."""

@@ -32,7 +32,7 @@ class Valkey:
     def start(self, *options: str, ready: bool = True) -> None:
         """Start it, with these options too; `ready` False: do not wait until it has loaded its data."""
         place = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._folder)]
-        keeping = ["--save", "", "--appendonly", "yes", "--appendfsync", self._fsync]
+        keeping = ["--save", "", "--appendonly", "yes", "--appendfsync", self._fsync, "--repl-diskless-sync-delay", "0"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [program(), *place, *keeping, *self._options, *options],

@@ -16,7 +16,7 @@ from typing import Any
 from barback.broker import ListedState, NewJob
 from barback.bullmq import BullMQBroker
 from barback.errors import BarbackError
-from barback.options import JobOptions
+from barback.options import JobOptions, Retention
 from drills.app import Deed, Note
 from drills.ledger import VARIABLE, Ledger
 from drills.proxy import Proxy
@@ -141,8 +141,8 @@ class World:
         name: str = "note",
         options: JobOptions | None = None,
     ) -> None:
-        """Add jobs `note`; the number is in the payload and is what the ledger knows them by."""
-        made = options or JobOptions(attempts=5)
+        """Add jobs `note`; the number is in the payload and is what the ledger knows them by. All finished are kept."""
+        made = options or JobOptions(attempts=5, keep_completed=Retention())
         notes = [Note(number=number, deed=deed, for_s=for_s, times=times) for number in numbers]
         await broker.add([NewJob(self.queue, name, one.model_dump_json(), made) for one in notes])
 
