@@ -286,8 +286,8 @@ def test_a_handler_that_wants_services_cannot_run_in_a_process() -> None:
         "Job 'greet': it runs in a process, where there are no services. Annotate its context as Context[None], "
         "and open in the handler what it needs."
     )
-    fine: Any
-    for fine in (takes_any, says_nothing):
+    both: list[Any] = [takes_any, says_nothing]
+    for fine in both:
         assert job("greet", queue="q", runs_in="process")(fine).runs_in == "process"
 
 
