@@ -1,9 +1,11 @@
 """Keeps the locks of running jobs, from a thread of its own: a handler that blocks the loop keeps its job (B11)."""
 
+import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from threading import Event, Lock, Thread
 
@@ -27,30 +29,24 @@ class Held:
 class LockKeeper:
     """Renews every `lock_s` / 3 the locks of the jobs it holds.
 
-    `on_lost` and `on_cancelled` (with the reason that somebody gave) are called from its thread. A job that is held
-    longer than it may be is lost too: nothing else would ever take it from a handler that does not end.
+    A job that is held longer than it may be is lost too: nothing else would ever take it from a handler that does not
+    end.
     """
 
-    def __init__(
-        self,
-        broker: Broker,
-        lock_s: float,
-        on_lost: Callable[[FetchedJob], object],
-        on_cancelled: Callable[[FetchedJob, str], object] = lambda _job, _reason: None,
-        outage: Outage | None = None,
-    ) -> None:
+    def __init__(self, broker: Broker, lock_s: float, outage: Outage | None = None) -> None:
         self._broker = broker
         self._lock_s = lock_s
-        self._on_lost = on_lost
-        self._on_cancelled = on_cancelled
         self._outage = outage or Outage()
         self._held: dict[str, Held] = {}
         self._guard = Lock()
         self._stopped = Event()
-        self._thread = Thread(target=self._run, name="barback-locks", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
+    def start(self, on_lost: Callable[[FetchedJob], object], on_cancelled: Callable[[FetchedJob, str], object]) -> None:
+        """Begin; both are called on the running event loop, the second with the reason that somebody gave."""
+        loop = asyncio.get_running_loop()
+        self._on_lost = partial(loop.call_soon_threadsafe, on_lost)
+        self._on_cancelled = partial(loop.call_soon_threadsafe, on_cancelled)
+        Thread(target=self._run, name="barback-locks", daemon=True).start()
 
     def stop(self) -> None:
         """Stop renewing; does not wait for an answer that is on its way."""

@@ -31,6 +31,9 @@ class Renewals(MemoryBroker):
         return Renewal(self.answer(jobs))
 
 
+def ignore(*_: object) -> None: ...
+
+
 def held(job_id: str, token: str = "token") -> FetchedJob:
     return FetchedJob("queue", job_id, token, "name", "{}", JobOptions())
 
@@ -38,9 +41,9 @@ def held(job_id: str, token: str = "token") -> FetchedJob:
 async def test_a_blocked_event_loop_does_not_stop_renewal() -> None:
     """B11, P10."""
     broker = Renewals()
-    keeper = LockKeeper(broker, LOCK_S, lambda job: None)
+    keeper = LockKeeper(broker, LOCK_S)
     keeper.hold(held("1"))
-    keeper.start()
+    keeper.start(ignore, ignore)
     time.sleep(LOCK_S * 2)  # noqa: ASYNC251 — the handler that blocks
     keeper.stop()
     assert len(broker.renewed) >= 3
@@ -49,12 +52,12 @@ async def test_a_blocked_event_loop_does_not_stop_renewal() -> None:
 
 async def test_a_released_job_is_renewed_no_more() -> None:
     broker = Renewals()
-    keeper = LockKeeper(broker, LOCK_S, lambda job: None)
+    keeper = LockKeeper(broker, LOCK_S)
     first, second = held("1", "a"), held("2", "b")
     keeper.hold(first)
     keeper.hold(second)
     keeper.release(first)
-    keeper.start()
+    keeper.start(ignore, ignore)
     await until(lambda: broker.renewed)
     keeper.stop()
     assert all(ids == ["2"] for ids in broker.renewed)
@@ -64,9 +67,9 @@ async def test_a_lost_lock_is_told_once() -> None:
     """P10."""
     lost: list[str] = []
     broker = Renewals(list)
-    keeper = LockKeeper(broker, LOCK_S, lambda job: lost.append(job.id))
+    keeper = LockKeeper(broker, LOCK_S)
     keeper.hold(held("1"))
-    keeper.start()
+    keeper.start(lambda job: lost.append(job.id), ignore)
     await until(lambda: lost)
     await asyncio.sleep(LOCK_S)
     keeper.stop()
@@ -86,9 +89,9 @@ async def test_a_job_settled_while_its_lock_was_renewed_does_not_cost_the_next_o
         return [old]
 
     broker = Renewals(settled_meanwhile)
-    keeper = LockKeeper(broker, LOCK_S, lambda job: lost.append(job.id))
+    keeper = LockKeeper(broker, LOCK_S)
     keeper.hold(old)
-    keeper.start()
+    keeper.start(lambda job: lost.append(job.id), ignore)
     await until(lambda: ["new"] in broker.renewed)
     keeper.stop()
     assert lost == []
@@ -103,9 +106,9 @@ async def test_renewal_goes_on_after_an_outage() -> None:
         return []
 
     broker = Renewals(refuse)
-    keeper = LockKeeper(broker, LOCK_S, lambda job: None)
+    keeper = LockKeeper(broker, LOCK_S)
     keeper.hold(held("1"))
-    keeper.start()
+    keeper.start(ignore, ignore)
     await until(lambda: len(broker.renewed) >= 4)
     keeper.stop()
 
@@ -118,9 +121,9 @@ async def test_nothing_ends_the_renewal() -> None:
         calls.append(len(jobs))
         raise RuntimeError("broken")
 
-    keeper = LockKeeper(Renewals(broken), LOCK_S, lambda job: None)
+    keeper = LockKeeper(Renewals(broken), LOCK_S)
     keeper.hold(held("1"))
-    keeper.start()
+    keeper.start(ignore, ignore)
     await until(lambda: len(calls) >= 3)
     keeper.stop()
 
@@ -135,9 +138,9 @@ async def test_a_failed_renewal_is_tried_again_long_before_the_lock_runs_out() -
         return []
 
     lock_s = 1.2
-    keeper = LockKeeper(Renewals(fail_once), lock_s, lambda job: None)
+    keeper = LockKeeper(Renewals(fail_once), lock_s)
     keeper.hold(held("1"))
-    keeper.start()
+    keeper.start(ignore, ignore)
     await until(lambda: len(failed) >= 2)
     keeper.stop()
     assert failed[1] - failed[0] < lock_s / 4

@@ -121,7 +121,7 @@ async def pumping(
     """A pump beside the body; drained at its end, what runs then being handed back."""
     with ThreadPoolExecutor(1) as threads:
         executor = executor or Executor(Registry([of]), make_context, threads)
-        locks = LockKeeper(broker, 30.0, lambda _: None)
+        locks = LockKeeper(broker, 30.0)
         pump = Pump(broker, of.queue, concurrency, Lease("tester", 30.0), executor, locks, Quarantine(broker))
         running = asyncio.create_task(pump.run())
         yield pump
