@@ -19,9 +19,11 @@ from barback.bullmq import BullMQBroker
 from barback.errors import DeclarationError
 from barback.job import AnyJob, Context, job
 from barback.memory import MemoryBroker
+from barback.outcomes import Chance, Ending
 from barback.payload import NoPayload
+from barback.processes.wire import Call, pack, unpack
 from barback.producer import flow
-from barback.retry import Exponential
+from barback.retry import UNDECLARED, Custom, Exponential
 from barback.testing import InMemory, Worked
 from barback.worker import Worker
 
@@ -214,6 +216,32 @@ async def test_what_a_dead_process_had_started_is_ended_too(jobs: Any, tmp_path:
     file = tmp_path / "pid"
     await run(jobs.dies, deed="exit beside its child", file=str(file))
     await until(lambda: gone(int(file.read_text())))
+
+
+async def test_a_job_that_its_process_cannot_import_says_why(jobs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QUEUE_OF_PROCESSES")
+    outcome = await run(jobs.tells)
+    assert isinstance(outcome, Retry)
+    assert outcome.reason == "Its process cannot import 'jobs_in_processes': KeyError: 'QUEUE_OF_PROCESSES'"
+
+
+async def test_a_process_that_is_not_ready_in_time_is_given_up(jobs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("barback.processes.pool.START_S", 0.01)
+    outcome = await run(jobs.tells)
+    assert isinstance(outcome, Retry)
+    assert outcome.reason == "Its process was not ready within 0.01 s."
+
+
+def test_nothing_but_json_and_our_values_crosses() -> None:
+    for value in (
+        Chance(1, 2, Exponential(3), 0.5),
+        Call("log", "caf\udce9"),
+        Ending(Failed("no", "milk"), raised=True),
+    ):
+        assert unpack(pack(Call("any", value))) == Call("any", value)
+    assert unpack(pack(Call("any", Custom(lambda attempt, error: 7.0)))) == Call("any", UNDECLARED)
+    with pytest.raises(TypeError, match="cannot cross into another process"):
+        pack(Call("any", object()))
 
 
 async def test_a_death_can_be_final(jobs: Any) -> None:
