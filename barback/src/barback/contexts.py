@@ -35,7 +35,7 @@ class ContextMaker:
         broker = self._broker
 
         def progress(value: Any) -> Awaitable[None]:
-            return self._anywhere(broker.set_progress(job.queue, job.id, to_json(value).decode()))
+            return self._anywhere(broker.set_progress(job.queue, job.id, to_json(value, inf_nan_mode="null").decode()))
 
         def log_line(line: str) -> Awaitable[None]:
             return self._anywhere(broker.add_log(job.queue, job.id, line, job.options.keep_logs))

@@ -44,7 +44,7 @@ def _rendering(terminal: bool) -> list[Processor]:
     return [
         structlog.processors.format_exc_info,
         _escape,
-        structlog.dev.ConsoleRenderer(),
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 
 

@@ -147,7 +147,7 @@ class Line:
         )
 
     def _progress(self, value: Any) -> Reply[None]:
-        return Reply.done(self._child.ask(self, "progress", to_json(value).decode()))
+        return Reply.done(self._child.ask(self, "progress", to_json(value, inf_nan_mode="null").decode()))
 
     def _log(self, line: str) -> Reply[None]:
         return Reply.done(self._child.ask(self, "log", line))
