@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import Field, SecretStr
 
 from barback.errors import SettingsError
+from barback.payload_limits import PayloadLimits
 from barback.settings import (
     Blank,
     EnvSettings,
@@ -49,6 +50,7 @@ def test_without_any_setting_the_defaults_hold() -> None:
     assert (settings.redis_url, settings.redis_db, settings.redis_prefix) == (None, 1, "bull")
     assert (settings.environment, settings.concurrency) == ("development", 20)
     assert (settings.lock_s, settings.stalled_check_s, settings.crash_limit, settings.grace_s) == (10, 5, 3, 25)
+    assert settings.payload_limits == PayloadLimits()
 
 
 def test_every_setting_is_read_from_the_variable_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,6 +64,8 @@ def test_every_setting_is_read_from_the_variable_of_its_name(monkeypatch: pytest
         "BARBACK_STALLED_CHECK_S": "2.5",
         "BARBACK_CRASH_LIMIT": "1",
         "BARBACK_GRACE_S": "0",
+        "BARBACK_PAYLOAD_WARN_KB": "1",
+        "BARBACK_PAYLOAD_LIMIT_KB": "0",
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -70,6 +74,7 @@ def test_every_setting_is_read_from_the_variable_of_its_name(monkeypatch: pytest
     assert settings.redis_url.get_secret_value() == "redis://h:6379"
     assert (settings.redis_db, settings.redis_prefix, settings.environment) == (2, "other", "production")
     assert (settings.concurrency, settings.lock_s, settings.stalled_check_s) == (7, 30, 2.5)
+    assert settings.payload_limits == PayloadLimits(warn_bytes=1024, limit_bytes=0)
     assert (settings.crash_limit, settings.grace_s) == (1, 0)
 
 
@@ -303,3 +308,9 @@ def test_a_setting_that_must_be_there_and_is_not_is_named(monkeypatch: pytest.Mo
     with pytest.raises(SettingsError) as refusal:
         load_settings(Till)
     assert str(refusal.value) == "Wrong settings:\n  TILL_PIN: field required."
+
+
+@pytest.mark.parametrize("name", ["BARBACK_PAYLOAD_WARN_KB", "BARBACK_PAYLOAD_LIMIT_KB"])
+@pytest.mark.parametrize("value", ["-1", "1.5", "2 MB"])
+def test_a_payload_limit_is_a_whole_number_of_kb(name: str, value: str) -> None:
+    assert f"{name}: " in wrong(**{name: value})

@@ -31,6 +31,7 @@ from barback.errors import (
 from barback.job import Context, Job, job
 from barback.options import Deduplication, Retention
 from barback.payload import NoPayload, Payload
+from barback.payload_limits import PayloadLimits
 from barback.producer import Flow, Producer, flow
 from barback.retry import Custom, Exponential, Fixed
 from barback.worker import Worker, WorkerOptions, WorkerReport
@@ -55,6 +56,7 @@ __all__ = [
     "Job",
     "NoPayload",
     "Payload",
+    "PayloadLimits",
     "ProcessDied",
     "Producer",
     "QueueLimits",

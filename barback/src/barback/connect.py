@@ -17,8 +17,9 @@ async def connect(settings: Settings | None = None) -> AsyncGenerator[Producer]:
     :raises SettingsError: a setting is wrong, or `REDIS_URL` is not set.
     :raises BrokerUnavailable: Redis cannot be reached or refuses us.
     """
+    settings = settings or load_settings(Settings)
     async with open_broker(settings) as broker:
-        yield Producer(broker)
+        yield Producer(broker, settings.payload_limits)
 
 
 @asynccontextmanager

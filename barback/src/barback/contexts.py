@@ -6,14 +6,12 @@ import threading
 from collections.abc import Awaitable, Coroutine, Mapping
 from typing import Any, TypeVar, Unpack
 
-from pydantic_core import to_json
-
 from barback.answers import Answer
 from barback.broker import Broker, FetchedJob
 from barback.executor import Attempt
 from barback.job import Context, Job, Reply
 from barback.options import Overrides
-from barback.payload import Payload
+from barback.payload import Payload, write_value
 from barback.producer import Producer
 
 AnswerT = TypeVar("AnswerT")
@@ -35,7 +33,7 @@ class ContextMaker:
         broker = self._broker
 
         def progress(value: Any) -> Awaitable[None]:
-            return self._anywhere(broker.set_progress(job.queue, job.id, to_json(value, inf_nan_mode="null").decode()))
+            return self._anywhere(broker.set_progress(job.queue, job.id, write_value(value).decode()))
 
         def log_line(line: str) -> Awaitable[None]:
             return self._anywhere(broker.add_log(job.queue, job.id, line, job.options.keep_logs))

@@ -12,11 +12,11 @@ from types import TracebackType
 from typing import Any
 
 import structlog
-from pydantic_core import to_json
 
 from barback.broker import Completed, Failed, Retry
 from barback.errors import BarbackError, BrokerUnavailable, RetryLater, Unrecoverable
 from barback.job import AnyJob
+from barback.payload import write_value
 from barback.retry import UNDECLARED, Backoff, asked_for_after, is_unrecoverable, wait_after
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.outcomes")
@@ -61,7 +61,7 @@ class Ending:
 def after_return(job: AnyJob, result: Any) -> Ending:
     """`Completed`; `Failed` if the result cannot be kept: its effects are done, and a retry would do them twice."""
     try:
-        encoded = to_json(result, by_alias=True, inf_nan_mode="null")
+        encoded = write_value(result)
         if len(encoded) > LARGEST_RESULT:
             return _lost(
                 job,

@@ -1,11 +1,16 @@
 """What a job is given: typed here, camelCase JSON on the wire."""
 
-from typing import TypeVar
+import json
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import to_json
 
 from barback.errors import InvalidPayload
+
+Place = tuple[int | str, ...]
+"""Where a value is in JSON: keys and indexes, from the outside in."""
 
 
 class Payload(BaseModel, frozen=True):
@@ -20,6 +25,8 @@ class Payload(BaseModel, frozen=True):
         validate_by_alias=True,
         serialize_by_alias=True,
         extra="forbid",
+        # pydantic writes null for NaN unless told so; then nobody could see that it was there.
+        ser_json_inf_nan="constants",
     )
 
     def unique(self) -> str | None:
@@ -43,9 +50,31 @@ def parse_payload(kind: type[PayloadT], text: str, job_name: str) -> PayloadT:
         return kind.model_validate_json(text)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False)
-        raise InvalidPayload(job_name, [_line(e["loc"], e["msg"]) for e in wrong]) from None
+        raise InvalidPayload(job_name, [line_of(e["loc"], _clear(e["msg"])) for e in wrong]) from None
 
 
-def _line(location: tuple[int | str, ...], message: str) -> str:
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
-    return f"{path}: {message}" if path else message
+def write_value(value: Any) -> bytes:
+    """A result or a progress as JSON; null stands for NaN and infinity, as in JavaScript.
+
+    :raises ValueError: it cannot be written.
+    """
+    text = to_json(value, by_alias=True, inf_nan_mode="null")
+    if b"NaN" in text or b"Infinity" in text:
+        # A payload writes them whatever it is asked for.
+        text = to_json(json.loads(text), inf_nan_mode="null")
+    return text
+
+
+def line_of(place: Place, message: str) -> str:
+    """What is wrong, after where it is: `sentTo.lines[0]: Field required`."""
+    return f"{path_of(place)}: {message}" if place else message
+
+
+def path_of(place: Place) -> str:
+    """`sentTo.lines[0]`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+
+
+def _clear(message: str) -> str:
+    # pydantic's own limit, which it does not name, and which cannot be set.
+    return message.replace("recursion limit exceeded", "nested deeper than the 201 levels that can be read,")

@@ -1,17 +1,17 @@
 """Enqueueing: a typed job and its payload become a durable job of the broker, and the answer says what happened."""
 
-import json
 from collections.abc import AsyncIterable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, TypeVar, Unpack
 
 from barback.answers import Answer, Swallowed
 from barback.broker import AddedFlow, Broker, NewFlow, NewJob
-from barback.errors import InvalidOptions, InvalidPayload
+from barback.errors import InvalidOptions
 from barback.job import AnyJob, Job
 from barback.options import Deduplication, Overrides, override
 from barback.payload import Payload, parse_payload
+from barback.payload_limits import PayloadLimits, write_payload, write_raw
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
 
@@ -23,8 +23,10 @@ CHUNK = 1_000
 class Flow:
     """A job and the jobs that must finish before it. Make one with `flow(job, payload, children=…)`."""
 
-    job: NewJob
+    job: AnyJob
+    payload: Payload
     children: tuple["Flow", ...] = ()
+    overrides: Overrides = field(default_factory=Overrides)
 
 
 def flow(
@@ -34,26 +36,30 @@ def flow(
     children: Iterable[Flow] = (),
     **overrides: Unpack[Overrides],
 ) -> Flow:
-    """A node of a flow, for `Producer.flow`."""
-    return Flow(new_job(job, payload, overrides), tuple(children))
+    """A node of a flow, for `Producer.flow`, which checks it."""
+    return Flow(job, payload, tuple(children), overrides)
 
 
 class Producer:
-    """Enqueues jobs through a broker. Callable: `await enqueue(job, payload, delay_s=5)`."""
+    """Enqueues jobs through a broker. Callable: `await enqueue(job, payload, delay_s=5)`.
 
-    def __init__(self, broker: Broker) -> None:
+    `limits`: what a payload may be; `connect` gives those of the settings.
+    """
+
+    def __init__(self, broker: Broker, limits: PayloadLimits | None = None) -> None:
         self._broker = broker
+        self._limits = limits or PayloadLimits()
 
     async def __call__(
         self, job: Job[PayloadT, Any, Any], payload: PayloadT, /, **overrides: Unpack[Overrides]
     ) -> Answer:
         """Enqueue one job; it is durable (P1) when this returns, and the answer says what happened (P5).
 
-        :raises InvalidPayload: it cannot be written as JSON (a lone surrogate in a text).
+        :raises InvalidPayload: it is too large, too deep, or no JSON (NaN, infinity, a lone surrogate in a text).
         :raises InvalidOptions: an option is not allowed.
         :raises BrokerUnavailable: Redis cannot be reached.
         """
-        return (await self._broker.add([new_job(job, payload, overrides)]))[0]
+        return (await self._broker.add([new_job(job, payload, overrides, self._limits)]))[0]
 
     async def many(
         self, job: Job[PayloadT, Any, Any], payloads: Iterable[PayloadT], /, **overrides: Unpack[Overrides]
@@ -64,7 +70,7 @@ class Producer:
         """
         answers: list[Answer] = []
         rest = iter(payloads)
-        while chunk := [new_job(job, payload, overrides) for payload in islice(rest, CHUNK)]:
+        while chunk := [new_job(job, payload, overrides, self._limits) for payload in islice(rest, CHUNK)]:
             answers += await self._broker.add(chunk)
         return answers
 
@@ -75,7 +81,7 @@ class Producer:
         total = swallowed = 0
         chunk: list[NewJob] = []
         async for payload in payloads:
-            chunk.append(new_job(job, payload, overrides))
+            chunk.append(new_job(job, payload, overrides, self._limits))
             if len(chunk) == CHUNK:
                 total, swallowed = total + len(chunk), swallowed + _swallowed(await self._broker.add(chunk))
                 chunk = []
@@ -83,27 +89,26 @@ class Producer:
         return total - swallowed, swallowed
 
     async def flow(self, root: Flow) -> AddedFlow:
-        """Enqueue a tree of jobs, all or none; a job runs once all its children have finished."""
-        return await self._broker.add_flow(_new_flow(root))
+        """Enqueue a tree of jobs, all or none; a job runs once all its children have finished. Raises as for one."""
+        return await self._broker.add_flow(_new_flow(root, self._limits))
 
     async def raw(self, job: AnyJob, data: Any, /, **overrides: Unpack[Overrides]) -> Answer:
         """Enqueue a job whose payload is a JSON value of unknown shape, as a form or another service gives it.
 
         :raises InvalidPayload: it is no JSON value, or does not fit the job's schema; has a line for each field.
         """
-        try:
-            text = json.dumps(data, allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise InvalidPayload(job.name, [f"it is not a JSON value: {error}"]) from None
+        text = write_raw(data, job.name, self._limits)
         return await self(job, parse_payload(job.payload_type, text, job.name), **overrides)
 
 
-def new_job(job: Job[PayloadT, Any, Any], payload: PayloadT, overrides: Overrides) -> NewJob:
+def new_job(
+    job: Job[PayloadT, Any, Any], payload: PayloadT, overrides: Overrides, limits: PayloadLimits | None = None
+) -> NewJob:
     """What the broker is given for one enqueue: encoded data, options with the overrides laid over them.
 
     A debounced job without a delay gets one of its time to live: undelayed it could not be replaced.
 
-    :raises InvalidPayload: it cannot be written as JSON.
+    :raises InvalidPayload: it is over a limit (None: the default ones), or cannot be written as JSON.
     :raises InvalidOptions: an option is not allowed.
     """
     options = override(job.options, overrides)
@@ -116,15 +121,13 @@ def new_job(job: Job[PayloadT, Any, Any], payload: PayloadT, overrides: Override
     if options.job_id is not None and options.deduplicate is not None and options.deduplicate.keep_last_if_active:
         # BullMQ gives the id to the kept job when it starts to wait, over whatever job has taken it meanwhile (P6).
         raise InvalidOptions(f"job_id: '{job.name}' is unique (keeps the last one); such a job cannot have an id too.")
-    try:
-        data = payload.model_dump_json()
-    except ValueError as error:
-        raise InvalidPayload(job.name, [f"it cannot be written as JSON: {error}"]) from None
+    data = write_payload(payload, job.name, limits or PayloadLimits())
     return NewJob(job.queue, job.name, data, options)
 
 
-def _new_flow(node: Flow) -> NewFlow:
-    return NewFlow(node.job, [_new_flow(child) for child in node.children])
+def _new_flow(node: Flow, limits: PayloadLimits) -> NewFlow:
+    job = new_job(node.job, node.payload, node.overrides, limits)
+    return NewFlow(job, [_new_flow(child, limits) for child in node.children])
 
 
 def _swallowed(answers: Sequence[Answer]) -> int:

@@ -15,6 +15,7 @@ from barback.broker import Broker, StoredSchedule
 from barback.cron import Schedule, next_after
 from barback.errors import BarbackError, BrokerError
 from barback.outage import Outage
+from barback.payload_limits import PayloadLimits, write_payload
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.scheduler")
 
@@ -26,22 +27,32 @@ SLOTS_TRIED = 10
 
 
 class Scheduler:
-    """The schedules of some queues of an app."""
+    """The schedules of some queues of an app, with payloads within `limits`."""
 
-    def __init__(self, broker: Broker, schedules: Iterable[Schedule], outage: Outage | None = None) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        schedules: Iterable[Schedule],
+        outage: Outage | None = None,
+        limits: PayloadLimits | None = None,
+    ) -> None:
         self._broker = broker
         self._outage = outage or Outage()
+        self._limits = limits or PayloadLimits()
         self._by_queue: dict[str, dict[str, Schedule]] = defaultdict(dict)
         for schedule in schedules:
             self._by_queue[schedule.job.queue][schedule.id] = schedule
 
     async def apply(self) -> None:
-        """Put each schedule that is missing or declared differently; leave all others alone."""
+        """Put each schedule that is missing or declared differently; leave all others alone.
+
+        :raises InvalidPayload: that of a schedule is over a limit, or cannot be written as JSON.
+        """
         for queue, schedules in self._by_queue.items():
             stored = {s.id: s for s in await self._broker.schedules(queue)}
             for schedule in schedules.values():
                 old = stored.get(schedule.id)
-                if _same(old, _wanted(schedule)):
+                if _same(old, self._wanted(schedule)):
                     continue
                 if old is not None and old.next_at is not None and old.next_at <= self._broker.now():
                     # Putting removes the next slot's job. This one is due and shall run: it is not the next any more.
@@ -75,7 +86,7 @@ class Scheduler:
     async def _put(self, queue: str, schedule: Schedule) -> None:
         for next_at in self._slots(schedule):
             try:
-                await self._broker.put_schedule(queue, _wanted(schedule, next_at), schedule.job.options)
+                await self._broker.put_schedule(queue, self._wanted(schedule, next_at), schedule.job.options)
             except BrokerError as error:
                 log.warning("slot has its job already", schedule=schedule.id, slot=next_at, error=str(error))
             else:
@@ -99,16 +110,9 @@ class Scheduler:
             at = next_after(schedule.pattern, schedule.tz, at)
             yield at
 
-
-def _wanted(schedule: Schedule, next_at: float | None = None) -> StoredSchedule:
-    return StoredSchedule(
-        schedule.id,
-        schedule.job.name,
-        schedule.pattern,
-        schedule.tz,
-        schedule.data.model_dump_json(),
-        next_at,
-    )
+    def _wanted(self, schedule: Schedule, next_at: float | None = None) -> StoredSchedule:
+        data = write_payload(schedule.data, schedule.job.name, self._limits)
+        return StoredSchedule(schedule.id, schedule.job.name, schedule.pattern, schedule.tz, data, next_at)
 
 
 def _same(stored: StoredSchedule | None, wanted: StoredSchedule) -> bool:

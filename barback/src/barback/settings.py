@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from barback.errors import SettingsError
+from barback.payload_limits import KB, PayloadLimits
 
 ENV_FILES = (".env", ".env.local")
 """Read from the working directory; the environment wins over `.env.local`, which wins over `.env`."""
@@ -54,6 +55,15 @@ class Settings(EnvSettings):
     """After how many crashes of its own a job is failed (P8)."""
     grace_s: float = Field(25.0, ge=0, allow_inf_nan=False, validation_alias="BARBACK_GRACE_S")
     """How long a stopping worker lets its jobs run."""
+    payload_warn_kb: int = Field(256, ge=0, validation_alias="BARBACK_PAYLOAD_WARN_KB")
+    """A payload enqueued with more KB (1,024 bytes of JSON) is logged. 0: none is."""
+    payload_limit_kb: int = Field(2048, ge=0, validation_alias="BARBACK_PAYLOAD_LIMIT_KB")
+    """A payload with more KB is not enqueued. 0: it is, however large."""
+
+    @property
+    def payload_limits(self) -> PayloadLimits:
+        """What whoever enqueues is given."""
+        return PayloadLimits(warn_bytes=self.payload_warn_kb * KB, limit_bytes=self.payload_limit_kb * KB)
 
     @field_validator("redis_url")
     @classmethod

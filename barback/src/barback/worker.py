@@ -22,6 +22,7 @@ from barback.executor import Executor
 from barback.locks import LockKeeper
 from barback.loop_watch import LoopWatch
 from barback.outage import Outage
+from barback.payload_limits import PayloadLimits
 from barback.processes import Processes
 from barback.producer import Producer
 from barback.pulse import Pulse
@@ -44,6 +45,7 @@ class WorkerOptions:
 
     `queues`: which of the app's; None: all. `concurrency`: jobs in flight, by queue; a queue that is not named gets
     `default_concurrency`. `lock_s`: how long a crashed worker's jobs stay locked. `schedules`: tick the app's.
+    `payload_limits`: for what handlers and schedules enqueue.
     `recycle_after_mb`, `recycle_after_jobs`: drain and end once it holds so much memory (MB of 2**20 bytes) or has
     written so many outcomes; looked at four times a second. None: never.
     """
@@ -58,6 +60,7 @@ class WorkerOptions:
     schedules: bool = True
     recycle_after_mb: float | None = None
     recycle_after_jobs: int | None = None
+    payload_limits: PayloadLimits = field(default_factory=PayloadLimits)
 
 
 Ended = Literal["stopped", "recycled", "drained"]
@@ -127,7 +130,7 @@ class Worker:
             threads = make_threads(sum(map(self._concurrency, self._queues)))
             locks = LockKeeper(self._broker, self._options.lock_s, outage)
             pumps = self._make_pumps(services, locks, threads, outage)
-            scheduler = Scheduler(self._broker, self._schedules(), outage)
+            scheduler = Scheduler(self._broker, self._schedules(), outage, self._options.payload_limits)
             try:
                 await self._prepare(scheduler)
                 locks.start(pumps.lost, pumps.cancel)
@@ -184,7 +187,7 @@ class Worker:
         self._end("recycled")
 
     def _make_pumps(self, services: Any, locks: LockKeeper, threads: ThreadPoolExecutor, outage: Outage) -> Pumps:
-        contexts = ContextMaker(self._broker, Producer(self._broker), services)
+        contexts = ContextMaker(self._broker, Producer(self._broker, self._options.payload_limits), services)
         executor = Executor(
             self._app.registry,
             contexts.make,

@@ -1,5 +1,6 @@
 """A small project of somebody else's, and `barback` run in it: in this process, or as a real one."""
 
+import logging
 import os
 import queue
 import shutil
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 
 from barback.cli import main
 
@@ -166,6 +168,7 @@ def call(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(project)
     before = set(sys.modules)
+    handlers, level = list(logging.root.handlers), logging.root.level
 
     def run(*arguments: str, environment: Mapping[str, str] | None = None) -> Result:
         for name in list(os.environ):
@@ -180,6 +183,10 @@ def call(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return Result(ended.value.code, said.out, said.err)
 
     yield run
+    # A command configures logging for its process, and to the stderr of this test.
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
     for name in set(sys.modules) - before:
         if name.partition(".")[0] in ("shop", "other"):
             del sys.modules[name]

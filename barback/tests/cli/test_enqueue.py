@@ -96,3 +96,32 @@ def test_waiting_for_a_job_shows_how_it_ended(
     failed = call("enqueue", "greet", '{"name": "nobody"}', "--wait", environment=environment)
     assert failed.code == 1
     assert failed.err == "failed: ValueError: nobody is there \\x1b[31m\n"
+
+
+def test_a_payload_over_the_limit_is_one_message(call: Call) -> None:
+    name = json.dumps({"name": "x" * 1024})
+    result = call("enqueue", "greet", name, environment=NOWHERE | {"BARBACK_PAYLOAD_LIMIT_KB": "1"})
+    assert result.code == 2
+    assert result.err.splitlines() == [
+        "barback: Payload of 'greet' does not fit:",
+        "  it is 2 KB of JSON, and the limit is 1 KB (BARBACK_PAYLOAD_LIMIT_KB). "
+        "Store it elsewhere and enqueue its address",
+    ]
+
+
+@pytest.mark.parametrize("levels", [100, 500])
+def test_a_payload_that_is_too_deep_is_one_message(call: Call, levels: int) -> None:
+    result = call("enqueue", "greet", '{"name":' + "[" * levels + "]" * levels + "}", environment=NOWHERE)
+    assert result.code == 2
+    first, second = result.err.splitlines()
+    assert first == "barback: Payload of 'greet' does not fit:"
+    assert second.startswith("  name[0][0][0]")
+    assert second.endswith(": it is nested deeper than 100 levels")
+
+
+def test_a_warning_does_not_stand_in_the_answer(start: Callable[..., Any], environment: Mapping[str, str]) -> None:
+    text = json.dumps({"name": "x" * 1024, "howOften": 1}, separators=(",", ":"))
+    running = start("enqueue", "greet", text, environment={**environment, "BARBACK_PAYLOAD_WARN_KB": "1"})
+    warning = json.loads(running.wait_for("payload is large"))
+    assert (warning["level"], warning["job"], warning["bytes"]) == ("warning", "greet", len(text))
+    running.wait_for("created 1")

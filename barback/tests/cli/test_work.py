@@ -167,3 +167,8 @@ def test_the_options_of_the_command_win_over_all() -> None:
 def test_a_queue_nobody_declares_is_refused() -> None:
     with pytest.raises(UnknownQueue, match="Did you mean 'one'"):
         worker_options(APP, load_settings(Settings), ("on",))
+
+
+def test_the_limits_of_payloads_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BARBACK_PAYLOAD_LIMIT_KB", "1")
+    assert worker_options(APP, load_settings(Settings)).payload_limits.limit_bytes == 1024

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from barback import NoPayload, Producer, connect, job
+from barback import NoPayload, Payload, Producer, connect, job
 from barback.answers import Created
 from barback.connect import open_broker
-from barback.errors import BrokerUnavailable, SettingsError
+from barback.errors import BrokerUnavailable, InvalidPayload, SettingsError
 from barback.job import Context, Job
 from barback.settings import Settings, load_settings
 from drills.servers import Valkey, free_port
 
-SETTINGS = ("REDIS_URL", "REDIS_DB", "BARBACK_PREFIX", "NODE_ENV")
+SETTINGS = ("REDIS_URL", "REDIS_DB", "BARBACK_PREFIX", "NODE_ENV", "BARBACK_PAYLOAD_LIMIT_KB")
 
 
 @pytest.fixture(autouse=True)
@@ -124,3 +124,20 @@ def _target(file: Path) -> str:
         return str(file.readlink())
     except OSError:
         return ""
+
+
+async def test_the_limits_of_payloads_are_those_of_the_settings(
+    valkey_url: str, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Letter(Payload, frozen=True):
+        text: str
+
+    @job("send", queue=queue_name)
+    async def send(payload: Letter, ctx: Context[None]) -> None: ...
+
+    monkeypatch.setenv("REDIS_URL", valkey_url)
+    monkeypatch.setenv("BARBACK_PAYLOAD_LIMIT_KB", "1")
+    for given in (None, load_settings(Settings)):
+        async with connect(given) as enqueue:
+            with pytest.raises(InvalidPayload, match="the limit is 1 KB"):
+                await enqueue(send, Letter(text="x" * 1024))

@@ -21,8 +21,9 @@ from barback.job import AnyJob, Context, job
 from barback.memory import MemoryBroker
 from barback.outcomes import Chance, Ending
 from barback.payload import NoPayload
+from barback.payload_limits import PayloadLimits
 from barback.processes.wire import Call, pack, unpack
-from barback.producer import flow
+from barback.producer import Producer, flow
 from barback.retry import UNDECLARED, Custom, Exponential
 from barback.testing import InMemory, Worked
 from barback.worker import Worker
@@ -108,6 +109,26 @@ async def test_what_the_worker_refuses_is_raised_in_the_handler(jobs: Any) -> No
     of_options, of_a_stranger = result(worked)
     assert of_options == "attempts: expected 1 or more, got 0."
     assert of_a_stranger.startswith("No job named 'stranger' is registered")
+
+
+@pytest.mark.parametrize(("limit_bytes", "state"), [(0, "completed"), (2**20, "failed")])
+async def test_the_limits_of_payloads_are_those_of_its_worker(
+    jobs: Any, broker: BullMQBroker, queue_name: str, limit_bytes: int, state: str
+) -> None:
+    await Producer(broker)(jobs.sends_much, NoPayload())
+    limits = PayloadLimits(limit_bytes=limit_bytes)
+    async with working(broker, [jobs.sends_much, jobs.tells], payload_limits=limits):
+        await eventually(lambda: ended(broker, queue_name))
+    record = await broker.get(queue_name, "1")
+    assert record is not None
+    assert record.state == state
+    assert ("the limit is 1,024 KB" in (record.failed_reason or "")) == (state == "failed")
+    # As in JavaScript: Node could not read NaN.
+    assert record.progress == '{"done":null}'
+
+
+async def ended(broker: BullMQBroker, queue: str) -> bool:
+    return await broker.state(queue, "1") in ("completed", "failed")
 
 
 async def test_it_is_given_the_results_of_its_children(jobs: Any) -> None:

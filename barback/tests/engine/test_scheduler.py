@@ -13,11 +13,12 @@ from barback.app import App, no_services
 from barback.broker import Broker, JobRecord, Lease, StoredSchedule
 from barback.bullmq import BullMQBroker
 from barback.cron import Schedule
-from barback.errors import BrokerUnavailable
+from barback.errors import BrokerUnavailable, InvalidPayload
 from barback.job import Context, Job, job
 from barback.memory import MemoryBroker
 from barback.options import JobOptions
 from barback.payload import Payload
+from barback.payload_limits import PayloadLimits
 from barback.scheduler import LONGEST_REST_S, Scheduler
 from barback.worker import Worker, WorkerOptions, WorkerReport
 
@@ -345,3 +346,14 @@ async def test_until_drained_does_not_wait_for_a_schedules_next_slot(
     async with asyncio.timeout(5):
         assert await Worker(app, broker).run(until_drained=True) == WorkerReport()
     assert len(await broker.schedules(update.queue)) == 1
+
+
+async def test_a_schedule_has_the_limits_of_its_worker(clock: Movable, update: Job[UpdateStats, None, Any]) -> None:
+    large = Schedule("large", update, MINUTELY, payload=UpdateStats(city_slug="x" * 1024))
+    with pytest.raises(InvalidPayload, match="the limit is 1 KB"):
+        await Scheduler(clock, [large], limits=PayloadLimits(limit_bytes=1024)).apply()
+    assert await clock.schedules(update.queue) == []
+    options = WorkerOptions(payload_limits=PayloadLimits(limit_bytes=1024))
+    with pytest.raises(InvalidPayload, match="the limit is 1 KB"):
+        async with asyncio.timeout(5):
+            await Worker(App([update], no_services, schedules=(large,)), MemoryBroker(), options).run()

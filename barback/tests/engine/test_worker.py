@@ -23,6 +23,7 @@ from barback.bullmq.keys import keys_of
 from barback.errors import BrokerUnavailable, RetryLater, UnknownQueue
 from barback.job import AnyJob, Context, Job, job
 from barback.payload import NoPayload, Payload
+from barback.payload_limits import PayloadLimits
 from barback.producer import Producer, flow
 from barback.retry import Fixed
 from barback.worker import Worker, WorkerOptions, WorkerReport
@@ -455,6 +456,33 @@ async def test_handlers_report_progress_and_log_lines(broker: BullMQBroker, queu
     assert await broker.logs(queue_name, "1") == ["first", "zweite Zeile ☕"]
     assert (await get(broker, queue_name, "2")).progress == "75"
     assert await broker.logs(queue_name, "2") == ["from a thread"]
+
+
+async def test_a_progress_that_is_no_number_is_null_as_in_javascript(broker: BullMQBroker, queue_name: str) -> None:
+    """P18: Node could not read NaN."""
+
+    @job("measure", queue=queue_name)
+    async def measure(payload: NoPayload, ctx: Context[None]) -> None:
+        await ctx.progress({"done": float("nan")})
+
+    await Producer(broker)(measure, NOTHING)
+    await drained(broker, measure)
+    assert (await get(broker, queue_name)).progress == '{"done":null}'
+
+
+async def test_what_a_handler_enqueues_has_the_limits_of_its_worker(broker: BullMQBroker, queue_name: str) -> None:
+    class Letter(Payload, frozen=True):
+        text: str = ""
+
+    @job("send", queue=queue_name)
+    async def send(payload: Letter, ctx: Context[None]) -> None:
+        await ctx.enqueue(send, Letter(text="x" * 1024))
+
+    await Producer(broker)(send, Letter())
+    await drained(broker, send, payload_limits=PayloadLimits(limit_bytes=1024))
+    failed = await get(broker, queue_name)
+    assert "the limit is 1 KB" in (failed.failed_reason or "")
+    assert await counts(broker, queue_name) == {"failed": 1}
 
 
 async def test_a_parent_is_given_its_childrens_results(broker: BullMQBroker, queue_name: str) -> None:

@@ -165,6 +165,26 @@ async def test_a_megabyte_goes_both_ways(unit: str, theirs: NodeQueue, ours: Pyt
     assert await theirs.wait_until_finished(back) == data
 
 
+@pytest.mark.parametrize("unit", ["x", "ä"])
+async def test_five_megabytes_of_node_are_worked(unit: str, theirs: NodeQueue, ours: PythonQueue) -> None:
+    data = {"text": unit * (5 * 2**20 // len(unit.encode()))}
+    await ours.work()
+    job_id = await theirs.enqueue("any", data)
+    assert await theirs.wait_until_finished(job_id) == data
+
+
+async def test_500_levels_of_node_fail_once_and_say_so(theirs: NodeQueue, ours: PythonQueue) -> None:
+    """P11."""
+    data: Any = {}
+    for _ in range(500):
+        data = {"a": data}
+    await ours.work()
+    job_id = await theirs.add("any", data, attempts=3)
+    with pytest.raises(NodeError, match="Payload of 'any' does not fit: Invalid JSON: nested deeper than the 201 l"):
+        await theirs.wait_until_finished(job_id)
+    assert (await theirs.get(job_id)).attemptsMade == 1
+
+
 # ── typed ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

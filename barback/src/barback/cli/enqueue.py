@@ -10,13 +10,15 @@ from barback.answers import Answer, Created
 from barback.broker import Broker
 from barback.cli.durations import Duration
 from barback.cli.invocation import Invocation
+from barback.cli.logging import configure_logging
 from barback.cli.printing import printable, shorten
 from barback.connect import open_broker
 from barback.errors import BrokerUnavailable, InvalidPayload, UsageError
 from barback.job import AnyJob
-from barback.options import Overrides, override
+from barback.options import Overrides
 from barback.payload import Payload, parse_payload
-from barback.producer import Producer
+from barback.payload_limits import PayloadLimits, refuse_depth
+from barback.producer import Producer, new_job
 from barback.settings import Settings
 
 WAIT_POLL_S = 0.1
@@ -40,13 +42,14 @@ def enqueue(invocation: Invocation, job_name: str, payload_text: str, *, wait: b
     payload = _parse(job, payload_text)
     # The options bear the names of `Overrides`; None is one that was not given.
     overrides = cast("Overrides", {name: value for name, value in given.items() if value is not None})
-    override(job.options, overrides)  # Wrong options end here, before anything is sent.
+    configure_logging()  # Warnings go to stderr: what is printed is the answer.
+    new_job(job, payload, overrides, invocation.settings.payload_limits)  # What is wrong ends here, before it is sent.
     asyncio.run(_enqueue(invocation.settings_or_dev(), job, payload, overrides, wait))
 
 
 async def _enqueue(settings: Settings, job: AnyJob, payload: Payload, overrides: Overrides, wait: bool) -> None:
     async with open_broker(settings) as broker:
-        answer = await Producer(broker)(job, payload, **overrides)
+        answer = await Producer(broker, settings.payload_limits)(job, payload, **overrides)
         click.echo(_say(answer))
         if wait:
             await _wait(broker, job.queue, answer.job_id if isinstance(answer, Created) else answer.by)
@@ -75,9 +78,10 @@ async def _ended(broker: Broker, queue: str, job_id: str) -> bool:
 
 def _parse(job: AnyJob, text: str) -> Payload:
     try:
-        json.loads(text, parse_constant=_refuse_constant)
+        data = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"The payload of '{job.name}' is not JSON: {error}. Got {text[:80]!r}.") from None
+    refuse_depth(data, job.name, PayloadLimits())
     try:
         return parse_payload(job.payload_type, text, job.name)
     except InvalidPayload as error:

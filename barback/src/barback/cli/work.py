@@ -94,6 +94,7 @@ def worker_options(
         stalled_check_s=settings.stalled_check_s,
         crash_limit=settings.crash_limit,
         grace_s=settings.grace_s,
+        payload_limits=settings.payload_limits,
     )
 
 

@@ -17,21 +17,22 @@ from queue import SimpleQueue
 from threading import Event, Lock, Thread
 from typing import Any, TypeVar, Unpack
 
-from pydantic_core import to_json
-
 from barback import errors
 from barback.answers import Answer as EnqueueAnswer
 from barback.errors import BarbackError
 from barback.job import AnyJob, Context, Job, Reply
 from barback.options import Overrides
 from barback.outcomes import Ending, after_error, after_return, describe
-from barback.payload import Payload, parse_payload
+from barback.payload import Payload, parse_payload, write_value
+from barback.payload_limits import PayloadLimits
 from barback.processes.wire import Answer, Call, Cancel, Load, Message, Refusal, Start, pack, unpack
 from barback.producer import new_job
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
 
 PR_SET_PDEATHSIG = 1
+ANY_SIZE = PayloadLimits(warn_bytes=0, limit_bytes=0)
+"""How large a payload may be is known to the worker, which checks it again."""
 
 
 def main(pipe: int, worker: int) -> None:
@@ -147,7 +148,7 @@ class Line:
         )
 
     def _progress(self, value: Any) -> Reply[None]:
-        return Reply.done(self._child.ask(self, "progress", to_json(value, inf_nan_mode="null").decode()))
+        return Reply.done(self._child.ask(self, "progress", write_value(value).decode()))
 
     def _log(self, line: str) -> Reply[None]:
         return Reply.done(self._child.ask(self, "log", line))
@@ -158,7 +159,7 @@ class Line:
     def _enqueue(
         self, job: Job[PayloadT, Any, Any], payload: PayloadT, /, **overrides: Unpack[Overrides]
     ) -> Reply[EnqueueAnswer]:
-        data = new_job(job, payload, overrides).data  # checks all of it, too
+        data = new_job(job, payload, overrides, ANY_SIZE).data  # checks all of it, too
         given = {"job": job.name, "queue": job.queue, "data": data, "overrides": overrides}
         return Reply.done(self._child.ask(self, "enqueue", given))
 

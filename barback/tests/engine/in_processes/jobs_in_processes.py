@@ -66,6 +66,12 @@ def asks_too_much(payload: NoPayload, ctx: Context[None]) -> list[str]:
     return told
 
 
+@job("sends-much", queue=QUEUE, runs_in="process")
+def sends_much(payload: NoPayload, ctx: Context[None]) -> str:
+    ctx.progress({"done": float("nan")})
+    return repr(ctx.enqueue(tells, Deed(deed="x" * 3 * 2**20), delay_s=60).result())
+
+
 @job("stranger", queue=QUEUE)
 def stranger(payload: Deed, ctx: Context[None]) -> None: ...
 
