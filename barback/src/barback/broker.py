@@ -86,6 +86,8 @@ class FetchedJob:
     """Not None: fail it with this reason without running it (a failed child; another worker's stall limit)."""
     unreadable: str | None = None
     """Not None: its hash cannot be decoded, for this reason; only queue, id and token can be trusted."""
+    damaged: bool = False
+    """The broker's own scripts would break on it half-way: it can only be failed, and no parent of it be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,14 @@ class Recovered:
     """They cannot be read, and are failed with the reason (P11)."""
 
 
+def longest_gap_s(every_s: float) -> float:
+    """How long ago the last look for stalled jobs may be for its suspects to count.
+
+    After an outage longer than the lock no job has one, and whose worker lives must be given the time to renew it.
+    """
+    return max(1.3 * every_s, 3.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """What a server lacks that was acknowledged, a sentence each; nothing: all is there."""
@@ -318,7 +328,8 @@ class Broker(Protocol):
     async def recover_stalled(self, queue: str, every_s: float) -> Recovered:
         """Put jobs active without a lock back to waiting, if nobody looked for `every_s`.
 
-        A job is touched when it is seen so a second time. One that cannot be read is failed instead (P11).
+        A job is touched when it is seen so a second time, not long after the first (`longest_gap_s`). One that cannot
+        be read is failed instead (P11).
         """
         ...
 

@@ -23,7 +23,7 @@ from barback.errors import InvalidPayload, UnknownJob
 from barback.job import AnyJob, Context
 from barback.outcomes import LONGEST_REASON, Chance, Ending, after_error, after_return, describe, writable
 from barback.payload import Payload, parse_payload
-from barback.processes import Process, Processes
+from barback.processes import START_S, Process, Processes
 from barback.processes.wire import Start
 from barback.registry import Registry
 
@@ -80,10 +80,12 @@ class Executor:
         """Whether it fails without being run, for what is stored of it."""
         return self._refusal(fetched) is not None
 
-    def timeout_s(self, fetched: FetchedJob) -> float | None:
-        """How long an attempt may take; None: as long as it likes, or nobody knows the job."""
+    def longest_s(self, fetched: FetchedJob) -> float | None:
+        """How long an attempt may take, its process's start included; None: as long as it likes, or nobody knows."""
         job = self._registry.get(fetched.name)
-        return job.timeout_s if job else None
+        if job is None or job.timeout_s is None:
+            return None
+        return job.timeout_s + (START_S if job.runs_in == "process" else 0.0)
 
     async def execute(self, fetched: FetchedJob, attempt: Attempt) -> Outcome:
         """Run one attempt to its end; never raises."""

@@ -52,10 +52,17 @@ class LockKeeper:
         """Stop renewing; does not wait for an answer that is on its way."""
         self._stopped.set()
 
-    def hold(self, job: FetchedJob, for_s: float = inf) -> None:
-        """Keep its lock for so long from now, or until it is released."""
+    def hold(self, job: FetchedJob) -> None:
+        """Keep its lock until it is released."""
         with self._guard:
-            self._held[job.token] = Held(job, time.monotonic() + for_s)
+            self._held[job.token] = Held(job, inf)
+
+    def bound(self, job: FetchedJob, for_s: float) -> None:
+        """Keep the lock of a held job for so long from now at most; `inf`: again until it is released."""
+        with self._guard:
+            held = self._held.get(job.token)
+            if held is not None and held.job is job:
+                self._held[job.token] = Held(job, time.monotonic() + for_s)
 
     def release(self, job: FetchedJob) -> None:
         with self._guard:

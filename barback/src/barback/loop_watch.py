@@ -5,12 +5,12 @@ else would ever take the queue's work from a worker that is stuck for good.
 """
 
 import asyncio
-import logging
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 
@@ -18,12 +18,12 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.loop")
 
 WARN_S = 1.0
 END_AFTER_LOCKS = 3
+SAY_S = 1.0
+"""How long the last line may take to be written."""
 
 
 def end_process() -> None:
     """At once and with exit code 1: a stuck loop can close nothing. Its jobs are recovered as after a kill."""
-    for handler in logging.getLogger().handlers:
-        handler.flush()
     os._exit(1)
 
 
@@ -68,19 +68,24 @@ class LoopWatch:
             if before_s < self._warn_s <= silent_s:
                 self._tell_block(silent_s)
             if silent_s > self._end_s:
-                log.critical("event loop stuck, ending the process", silent_s=round(silent_s, 1), **self._blame())
+                said = _say(
+                    log.critical, "event loop stuck, ending the process", silent_s=round(silent_s, 1), **self._blame()
+                )
+                said.join(SAY_S)
                 self._end()
                 return
 
     def _tell_block(self, silent_s: float) -> None:
-        log.warning(
+        _say(
+            log.warning,
             "event loop blocked: nothing else runs meanwhile; declare the handler as a plain def, or await",
             silent_s=round(silent_s, 1),
             **self._blame(),
         )
 
     def _tell_standstill(self, gap_s: float) -> None:
-        log.warning(
+        _say(
+            log.warning,
             "process stood still: a C call kept the GIL (declare the job with runs_in='process'), or it was stopped",
             for_s=round(gap_s, 1),
             jobs=list(self._running()),
@@ -95,3 +100,10 @@ class LoopWatch:
             "job": current.get_name() if current else "none",
             "at": f"{code.co_filename}:{frame.f_lineno} in {code.co_name}" if frame and code else "unknown",
         }
+
+
+def _say(write: Callable[..., object], event: str, **facts: object) -> threading.Thread:
+    """Log from another thread: what blocks the loop may be the log itself, whose reader has gone."""
+    saying = threading.Thread(target=partial(write, event, **facts), name="barback-loop-says", daemon=True)
+    saying.start()
+    return saying

@@ -14,7 +14,7 @@ HIGHEST_PRIORITY_NUMBER = 2_097_151
 RESERVED_JOB_IDS = frozenset(
     {"active", "wait", "waiting", "waiting-children", "paused", "completed", "failed", "delayed", "prioritized"}
     | {"repeat", "stalled", "stalled-check", "limiter", "id", "meta", "pc", "events", "marker", "de", "dn"}
-    | {"priority", "metrics", "barback-cancels"}
+    | {"priority", "metrics", "barback-cancels", "barback-checked"}
 )
 """Suffixes of BullMQ's own keys, and of ours: a job with such an id would overwrite the queue itself."""
 

@@ -25,7 +25,7 @@ OUTAGE_RETRY_S = 1.0
 LONGEST_REASON = 4_000
 LONGEST_STACKTRACE = 16_000
 """Characters kept of each: what is stored with a job is read by people, and over the network."""
-LARGEST_RESULT = 2_000_000
+LARGEST_RESULT = 4_000_000
 """Bytes of JSON. All of Redis waits while one is written or read."""
 LONGEST_CHAIN = 1_000
 """Errors that caused each other; of a longer chain the last alone is shown."""

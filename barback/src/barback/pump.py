@@ -7,8 +7,9 @@ lone job is settled at once. Outcomes that could not be written are kept and wri
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Literal
 
 import structlog
@@ -124,9 +125,7 @@ class Pump:
         """One more try to write what is left, once `run` has ended."""
         if self._outbox:
             settlements, self._outbox = self._outbox, []
-            exchange = await self.broker.exchange(self.queue, settlements, 0, self.lease)
-            for settlement, settled in zip(settlements, exchange.settled, strict=True):
-                self._written(settlement, settled)
+            await self._exchange(settlements, 0)
 
     def lost(self, job: FetchedJob) -> None:
         """Cancel a job whose lock is lost: another worker may have it."""
@@ -156,21 +155,29 @@ class Pump:
             await self._wake.wait()
             return
         try:
-            exchange = await self.broker.exchange(self.queue, settlements, free, self.lease)
+            with self.quarantine.fetching() if free else contextlib.nullcontext():
+                exchange = await self._exchange(settlements, free)
+                if free:
+                    self._take_all(exchange.jobs)
         except BarbackError as error:
-            self._outbox = settlements + self._outbox
             await self._rest_after(error)
             return
+        if len(exchange.jobs) < free and not self._outbox:
+            await self._rest(exchange)
+
+    async def _exchange(self, settlements: list[Settlement], free: int) -> Exchange:
+        """Write these and fetch so many; what could not be written is kept."""
+        try:
+            exchange = await self.broker.exchange(self.queue, settlements, free, self.lease)
+        except BaseException:
+            # Also if we are cancelled: whether they are written is not known then, and a second time is refused.
+            self._outbox = settlements + self._outbox
+            raise
         self._failures = 0
         self.outage.end()
         for settlement, settled in zip(settlements, exchange.settled, strict=True):
             self._written(settlement, settled)
-        if free:
-            self._suspicious = False
-        for job in exchange.jobs:
-            self._take(job)
-        if len(exchange.jobs) < free and not self._outbox:
-            await self._rest(exchange)
+        return exchange
 
     def _free(self) -> int:
         """How many jobs to fetch."""
@@ -178,18 +185,24 @@ class Pump:
             return 0
         return min(self.concurrency - len(self._running), 1 if self._suspicious else self.concurrency)
 
-    def _take(self, job: FetchedJob) -> None:
+    def _take_all(self, jobs: Sequence[FetchedJob]) -> None:
+        refused = [job for job in jobs if not self._take(job)]
+        self._suspicious = any(job.crashes for job in jobs)
+        # Another worker may be free for them, and ours will be. Each goes to the very front: the last one first.
+        for job in reversed(refused):
+            self._settle(job, HandedBack(begun=False))
+
+    def _take(self, job: FetchedJob) -> bool:
+        """Start it; False: it is to run alone, and another one does."""
         self.locks.hold(job)
         if not job.crashes or self.executor.refuses(job):
             self.quarantine.enter()
             self._start(job, self._execute)
-            return
-        self._suspicious = True
-        if self.quarantine.admit(job):
+        elif self.quarantine.admit(job):
             self._start(job, self._execute_alone)
         else:
-            # Another worker may be free for it, and ours will be.
-            self._settle(job, HandedBack(begun=False))
+            return False
+        return True
 
     def _start(self, job: FetchedJob, execute: Callable[[FetchedJob, Attempt], Coroutine[Any, Any, Outcome]]) -> None:
         attempt = Attempt()
@@ -202,17 +215,20 @@ class Pump:
             return await self._execute(job, attempt)
 
     async def _execute(self, job: FetchedJob, attempt: Attempt) -> Outcome:
-        timeout_s = self.executor.timeout_s(job)
-        if timeout_s is not None:
+        longest_s = self.executor.longest_s(job)
+        if longest_s is not None:
             # What does not obey its timeout must not keep its job for ever.
-            self.locks.hold(job, timeout_s + self.grace_s)
+            self.locks.bound(job, longest_s + self.grace_s)
         return await self.executor.execute(job, attempt)
 
     def _ended(self, running: Running, task: asyncio.Task[Outcome]) -> None:
         self.quarantine.leave(running.job)
+        # What has ended may wait for a broker that is away.
+        self.locks.bound(running.job, inf)
         if task.cancelled():
-            # Before it began: an attempt that runs makes an outcome of its cancellation.
-            outcome: Outcome = HandedBack()
+            # Before its handler was called: an attempt that runs makes an outcome of its cancellation.
+            reason = running.attempt.cancel_reason
+            outcome: Outcome = HandedBack() if reason is None else Failed(f"Cancelled: {reason}")
         elif error := task.exception():
             log.error("executor failed", queue=self.queue, job=running.job.name, job_id=running.job.id, exc_info=error)
             outcome = Failed(f"The worker failed on it: {describe(error)}")
@@ -232,9 +248,9 @@ class Pump:
         if settled is Settled.CHILDREN:
             self._settle(job, Failed("It cannot complete: a child job is still pending, or has failed."))
             return
-        if settled is Settled.BROKEN and job.unreadable is None:
-            # Plainer first; then as a job that BullMQ's scripts cannot take.
-            job.unreadable = UNWRITABLE.reason if outcome == UNWRITABLE else None
+        if settled is Settled.BROKEN and not job.damaged:
+            # Plainer first; then as a job that the broker's own scripts cannot take.
+            job.damaged = outcome == UNWRITABLE
             self._settle(job, UNWRITABLE)
             return
         self.locks.release(job)

@@ -8,8 +8,8 @@ found active without a lock ──► the next worker that fetches it starts no 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 
@@ -57,6 +57,16 @@ class Quarantine:
         """A job starts that is no suspect. `leave` when it ended."""
         self._others += 1
 
+    @contextmanager
+    def fetching(self) -> Generator[None]:
+        """Jobs are being fetched, and may start before the body ends: nobody is alone meanwhile."""
+        self._others += 1
+        try:
+            yield
+        finally:
+            self._others -= 1
+            self._changed.set()
+
     def admit(self, job: FetchedJob) -> bool:
         """Take a suspect in, to be run with `alone`, and to `leave` when it ended; False: there is one already."""
         if self._suspect is not None:
@@ -85,7 +95,9 @@ class Quarantine:
             self._join()
             yield
             return
-        await self._write(job, alone=True)
+        if not await self._write(job, alone=True):
+            # Its lock is lost, or ran out in an outage: it goes back, if it is still ours.
+            raise asyncio.CancelledError
         log.info("job runs alone", queue=job.queue, job=job.name, job_id=job.id, crashes=job.crashes)
         probation = asyncio.create_task(self._end_probation(job))
         try:
@@ -113,13 +125,11 @@ class Quarantine:
         self._others += 1
         self._open()
 
-    async def _write(self, job: FetchedJob, *, alone: bool) -> None:
-        """Until it is written. If the lock is lost meanwhile, whoever keeps it cancels the job."""
+    async def _write(self, job: FetchedJob, *, alone: bool) -> bool:
+        """Try until there is an answer; False: nothing was written, its lock being lost."""
         while True:
             try:
-                await self._broker.set_alone(job, alone)
+                return await self._broker.set_alone(job, alone)
             except BarbackError as error:
                 self._outage.failed("write down that a job runs alone", error, queue=job.queue, job_id=job.id)
                 await asyncio.sleep(RETRY_S)
-            else:
-                return

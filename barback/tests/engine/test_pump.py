@@ -268,10 +268,11 @@ async def test_a_job_that_is_taken_back_before_it_began_is_handed_back(
     await add(watched, handlers, 2)
     take = Pump._take
 
-    def take_and_take_back(self: Pump, fetched: FetchedJob) -> None:
-        take(self, fetched)
+    def take_and_take_back(self: Pump, fetched: FetchedJob) -> bool:
+        taken = take(self, fetched)
         self.drain()
         self.take_back()
+        return taken
 
     monkeypatch.setattr(Pump, "_take", take_and_take_back)
     async with pumping(watched, handlers.job, 2) as pump:

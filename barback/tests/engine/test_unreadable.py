@@ -111,7 +111,7 @@ DAMAGES: list[tuple[Callable[[Damaging], Any], str]] = [
     (text_for_starts, "its field 'ats' is not a whole number"),
     (text_for_stalls, "its field 'stc' is not a whole number"),
     (text_for_the_time, "its field 'timestamp' is not a whole number"),
-    (broken_parent, "its field 'parent' is not JSON"),
+    (broken_parent, "its field 'parent' names no parent"),
     (no_hash, "its field 'name' is missing"),
     (no_data, "its field 'data' is missing"),
     (text_for_a_hash, "its key holds a string in place of a hash"),

@@ -1,6 +1,7 @@
 """Between barback's values and what BullMQ stores. The only place that knows milliseconds and short option names."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any, cast
@@ -213,8 +214,7 @@ def pairs(flat: Sequence[str]) -> dict[str, str]:
 def decode_fetched(queue: str, job_id: str, token: str, fields: Fields) -> FetchedJob:
     """A job just fetched. One that cannot be read says so in `unreadable` instead of raising."""
     try:
-        # BullMQ's scripts read it when the job is settled, and would break half-way.
-        _json(fields, "parent", "{}")
+        _check(fields)
         return FetchedJob(
             queue=queue,
             id=job_id,
@@ -234,7 +234,30 @@ def decode_fetched(queue: str, job_id: str, token: str, fields: Fields) -> Fetch
         )
     except _UNREADABLE as error:
         reason = f"Job cannot be read: {_told(error)[:200]}"
-        return FetchedJob(queue, job_id, token, fields.get("name", ""), "", JobOptions(), unreadable=reason)
+        starts = _lenient(lambda: _number(fields, "ats", 1), 1)
+        damaged = _lenient(lambda: _check(fields), True)
+        return FetchedJob(
+            queue, job_id, token, fields.get("name", ""), "", JobOptions(),
+            starts=starts, unreadable=reason, damaged=damaged,
+        )  # fmt: skip
+
+
+def _check(fields: Fields) -> bool:
+    """What BullMQ's scripts read when the job is settled, and would break on half-way; always False."""
+    _number(fields, "atm", 0)
+    if "parent" in fields and not _names_parent(fields["parent"]):
+        raise _Unreadable("its field 'parent' names no parent")
+    return False
+
+
+def _names_parent(text: str) -> bool:
+    try:
+        parent: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(parent, dict) and all(
+        isinstance(cast("WireOptions", parent).get(name), str) for name in ("id", "queueKey")
+    )
 
 
 class _Unreadable(ValueError):
@@ -249,10 +272,10 @@ def _told(error: Exception) -> str:
 
 def _number(fields: Fields, name: str, default: int | None = None) -> int:
     text = fields[name] if default is None else fields.get(name) or default
-    try:
-        return int(text)
-    except ValueError:
-        raise _Unreadable(f"its field '{name}' is not a whole number") from None
+    # As Redis reads them: it refuses leading zeros, and we what is too large to be true.
+    if not re.fullmatch(r"0|-?[1-9][0-9]{0,14}", str(text)):
+        raise _Unreadable(f"its field '{name}' is not a whole number")
+    return int(text)
 
 
 def _json(fields: Fields, name: str, default: str) -> str:

@@ -184,11 +184,9 @@ class Connection:
 
     async def read_state(self, queues: Mapping[str, Keys]) -> ServerState | None:
         """Which server answers; None: it does not let us ask."""
-        info = Call([("INFO", "server"), ("INFO", "replication")])
-        counters = Call([("GET", keys["id"]) for keys in queues.values()])
-        try:
-            (server, replication), counted = await self.run_all([info, counters])
-        except BrokerError:
+        counters = [("GET", keys["id"]) for keys in queues.values()]
+        server, replication, *counted = await self.ask([("INFO", "server"), ("INFO", "replication"), *counters])
+        if server is None or replication is None:
             return None
         return read_state(server | replication, {q: int(n or 0) for q, n in zip(queues, counted, strict=True)})
 

@@ -19,6 +19,7 @@ OWN = Path(__file__).with_name("lua")
 OWN_KEYS = {
     "cancelActive": 2,
     "failUnreadable": 5,
+    "forgetOldSuspects": 2,
     "keepPausedLayout": 3,
     "renewLocks": 2,
     "restoreOrphans": 10,

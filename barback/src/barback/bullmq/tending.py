@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from barback.broker import FetchedJob, Recovered, Renewal
+from barback.broker import FetchedJob, Recovered, Renewal, longest_gap_s
 from barback.bullmq.codec import ms
 from barback.bullmq.connection import Command, Connection
 from barback.bullmq.keys import Keys
@@ -13,6 +13,7 @@ from barback.errors import BrokerError
 from barback.options import RESERVED_JOB_IDS
 
 CANCELS = "barback-cancels"
+CHECKED = "barback-checked"
 KEEP_CANCELS_S = 24 * 3600.0
 NO_LIMIT = 2**31
 SCAN_COUNT = 1_000
@@ -26,13 +27,11 @@ def extend_locks(connection: Connection, keys: Keys, jobs: Sequence[FetchedJob],
     ids = [job.id for job in jobs]
     renew = renew_locks(connection, keys, jobs, lock_s)
     lost, requests = connection.run_in_thread([renew, ("HMGET", keys[CANCELS], *ids)], lock_s / 4)
-    cancelled = [(job, _reason(job, request)) for job, request in zip(jobs, requests, strict=True) if request]
+    asked = [(job, _reason(job, request)) for job, request in zip(jobs, requests, strict=True) if request]
+    cancelled = [(job, reason) for job, reason in asked if reason is not None]
     if cancelled:
         connection.run_in_thread([("HDEL", keys[CANCELS], *(job.id for job, _ in cancelled))], lock_s / 4)
-    return Renewal(
-        [job for job in jobs if job.id in set(lost)],
-        [(job, reason) for job, reason in cancelled if reason is not None],
-    )
+    return Renewal([job for job in jobs if job.id in set(lost)], cancelled)
 
 
 def renew_locks(connection: Connection, keys: Keys, jobs: Sequence[FetchedJob], lock_s: float) -> Command:
@@ -42,7 +41,7 @@ def renew_locks(connection: Connection, keys: Keys, jobs: Sequence[FetchedJob], 
 
 
 def _reason(job: FetchedJob, request: str) -> str | None:
-    """None: an earlier start of the job was meant."""
+    """None: another start of the job is meant."""
     token, _, reason = request.partition("\n")
     return reason if token == job.token else None
 
@@ -69,9 +68,15 @@ async def recover_stalled(connection: Connection, keys: Keys, every_s: float, no
     # No limit of BullMQ's: it would count the crashes of neighbours too, and spares the jobs of schedules.
     recover = connection.script("moveStalledJobsToWait", names, NO_LIMIT, keys.base, ms(now), ms(every_s))
     # First, and in the same MULTI: the other would break on them half-way and lose them.
-    commands = [unreadable(connection, keys, now), recover]
-    failed, waiting = await run_keeping_layout(connection, keys, commands)
+    commands = [_forget_old_suspects(connection, keys, every_s, now), unreadable(connection, keys, now), recover]
+    _, failed, waiting = await run_keeping_layout(connection, keys, commands)
     return Recovered(waiting, failed)
+
+
+def _forget_old_suspects(connection: Connection, keys: Keys, every_s: float, now: float) -> Command:
+    """Nobody has looked for long, as in an outage: who is alive shall renew its locks before the next look."""
+    names = keys.many("stalled", CHECKED)
+    return connection.script("forgetOldSuspects", names, ms(now), ms(longest_gap_s(every_s)))
 
 
 async def fail_unreadable(connection: Connection, keys: Keys, now: float, tokens: Sequence[str]) -> list[str]:
@@ -83,10 +88,10 @@ def unreadable(
     connection: Connection,
     keys: Keys,
     now: float,
-    held: Sequence[tuple[str, str, str]] = (),
+    held: Sequence[tuple[str, str, str, int]] = (),
     tokens: Sequence[str] = (),
 ) -> Command:
-    """The command that fails what BullMQ's scripts would break on; `held`: id, token and reason of each."""
+    """The command that fails what BullMQ's scripts would break on; `held`: id, token, reason and starts of each."""
     names = keys.many("stalled", "active", "failed", "events", "marker")
     return connection.script("failUnreadable", names, keys.base, ms(now), pack(list(held)), pack(list(tokens)))
 

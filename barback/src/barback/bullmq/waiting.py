@@ -26,7 +26,9 @@ class MarkerWait:
 
     async def wait(self, for_s: float | None) -> None:
         """Return when the marker was taken, after `for_s`, or when the blocking call ended without it."""
-        call = self._call = self._call or asyncio.create_task(self._block())
+        if self._call is None or self._call.done():
+            self._call = asyncio.create_task(self._block())
+        call = self._call
         self._waiting += 1
         try:
             await asyncio.wait([call], timeout=for_s)

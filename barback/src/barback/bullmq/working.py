@@ -1,5 +1,6 @@
 """Fetching jobs, writing what became of them, and keeping their locks."""
 
+import contextlib
 from collections.abc import Sequence
 from itertools import count
 from typing import Any, NamedTuple, cast
@@ -71,13 +72,15 @@ class Exchanger:
         fetches: list[_Fetch] = []
         if settlements:
             chain = [i < fetch and _can_fetch(s) for i, s in enumerate(settlements)]
-            before = [set_alone(self._connection, self._keys, s.job, _kept(s)) for s in settlements if s.job.crashes]
+            before = self._clear_alone(settlements)
             commands = [self._settle(s, fetch_next) for s, fetch_next in zip(settlements, chain, strict=True)]
             if len(settlements) > fetch:
                 # A slot is freed that we do not take. Where a limit held other workers back, no script tells them (B6).
                 commands.append(("ZADD", self._keys["marker"], 0, "0"))
             answers = (await self._run([*before, *commands]))[len(before) :]
-            await self._try_again(settlements, commands, answers)
+            with contextlib.suppress(BarbackError):
+                # What was written and fetched before must be told; what had no lock stays refused.
+                await self._try_again(settlements, commands, answers)
             for settlement, fetch_next, answer in zip(settlements, chain, answers, strict=False):
                 settled.append(_settled(settlement, answer))
                 if fetch_next and isinstance(answer, list):
@@ -102,8 +105,14 @@ class Exchanger:
         jobs = [settlements[i].job for i in without]
         lost = await self._connection.run(*renew_locks(self._connection, self._keys, jobs, self._lease.lock_s))
         again = [i for i, job in zip(without, jobs, strict=True) if job.id not in lost]
-        for i, answer in zip(again, await self._run([commands[i] for i in again]), strict=True):
+        before = self._clear_alone([settlements[i] for i in again])
+        later = (await self._run([*before, *(commands[i] for i in again)]))[len(before) :]
+        for i, answer in zip(again, later, strict=True):
             answers[i] = answer
+
+    def _clear_alone(self, settlements: Sequence[Settlement]) -> list[Command]:
+        """What takes back, before a job is settled, that its worker's death would be counted."""
+        return [set_alone(self._connection, self._keys, s.job, _kept(s)) for s in settlements if s.job.crashes]
 
     async def _fill(self, fetches: list[_Fetch], wanted: int) -> None:
         """Fetch in rounds until there are as many as wanted, or one finds no job."""
@@ -130,9 +139,10 @@ class Exchanger:
 
     def _settle(self, settlement: Settlement, fetch_next: bool) -> Command:
         job, outcome = settlement.job, settlement.outcome
-        if _is_unreadable(settlement):
+        if _is_damaged(settlement):
             reason = outcome.reason if isinstance(outcome, Failed) else str(job.unreadable)
-            return unreadable(self._connection, self._keys, self._now, held=[(job.id, job.token, reason)])
+            held = [(job.id, job.token, reason, job.starts)]
+            return unreadable(self._connection, self._keys, self._now, held=held)
         match outcome:
             case Completed():
                 return self._finish(job, "completed", "returnvalue", outcome.result, fetch_next)
@@ -220,7 +230,7 @@ class Exchanger:
 
 
 def _settled(settlement: Settlement, answer: Any) -> Settled:
-    if isinstance(answer, list) and _is_unreadable(settlement):
+    if isinstance(answer, list) and _is_damaged(settlement):
         return Settled.WRITTEN if settlement.job.id in answer else Settled.LOCK_LOST
     if isinstance(answer, BrokerError) or (isinstance(answer, int) and answer not in _SETTLED and answer < 0):
         log.error("outcome not written", queue=settlement.job.queue, job_id=settlement.job.id, error=str(answer))
@@ -228,9 +238,9 @@ def _settled(settlement: Settlement, answer: Any) -> Settled:
     return _SETTLED.get(answer, Settled.WRITTEN) if isinstance(answer, int) else Settled.WRITTEN
 
 
-def _is_unreadable(settlement: Settlement) -> bool:
-    """BullMQ's scripts may break on it half-way: ours fails it."""
-    return settlement.job.unreadable is not None and not isinstance(settlement.outcome, HandedBack)
+def _is_damaged(settlement: Settlement) -> bool:
+    """BullMQ's scripts would break on it half-way: ours fails it."""
+    return settlement.job.damaged and not isinstance(settlement.outcome, HandedBack)
 
 
 def _kept(settlement: Settlement) -> int:
@@ -240,7 +250,7 @@ def _kept(settlement: Settlement) -> int:
 def _can_fetch(settlement: Settlement) -> bool:
     """Only the scripts that finish or delay a job fetch the next one."""
     outcome = settlement.outcome
-    return not _is_unreadable(settlement) and _finishes_or_delays(outcome)
+    return not _is_damaged(settlement) and _finishes_or_delays(outcome)
 
 
 def _finishes_or_delays(outcome: Outcome) -> bool:

@@ -6,6 +6,7 @@ Only moves and look-ups that every other module here needs; the rules are theirs
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import inf
 from typing import NamedTuple
 
 from barback.answers import State
@@ -143,6 +144,7 @@ class Queue:
     suspects: dict[str, None] = field(default_factory=dict[str, None])
     """Active when somebody last looked for stalled jobs, and with no sign of life since."""
     next_check_at: float = 0.0
+    checked_at: float = -inf
     deduplications: dict[str, DeduplicationKey] = field(default_factory=dict[str, DeduplicationKey])
     kept: dict[str, KeptAdd] = field(default_factory=dict[str, KeptAdd])
     cancels: dict[str, str] = field(default_factory=dict[str, str])

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 
-from barback.broker import FetchedJob, Recovered, Renewal
+from barback.broker import FetchedJob, Recovered, Renewal, longest_gap_s
 from barback.errors import BrokerError
 from barback.memory.queues import Lock, Queue, moment
 
 
 def recover_stalled(queue: Queue, every_s: float, now: float) -> Recovered:
     """Twice seen: active without a lock now, and suspected since the last time. Here every job can be read."""
+    if now - queue.checked_at > longest_gap_s(every_s):
+        queue.suspects.clear()
+    queue.checked_at = now
     if queue.next_check_at > now:
         return Recovered()
     queue.next_check_at = moment(now + every_s)

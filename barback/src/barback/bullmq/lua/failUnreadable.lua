@@ -6,11 +6,22 @@
 
   KEYS[1] stalled  KEYS[2] active  KEYS[3] failed  KEYS[4] events  KEYS[5] marker
   ARGV[1] key prefix of the queue  ARGV[2] timestamp
-  ARGV[3] held: {{job id, token, reason}, ...}, packed  ARGV[4] tokens of failed fetches, packed
+  ARGV[3] held: {{job id, token, reason, how often it had been started then}, ...}, packed
+  ARGV[4] tokens of failed fetches, packed
   Returns the ids of the jobs that it failed.
 ]]
 local prefix, now = ARGV[1], ARGV[2]
 local failed = {}
+
+-- As Redis reads whole numbers, which its scripts count with.
+local function is_whole(text)
+  return #text < 16 and (text == "0" or string.match(text, "^%-?[1-9]%d*$") ~= nil)
+end
+
+local function names_parent(text)
+  local readable, parent = pcall(cjson.decode, text)
+  return readable and type(parent) == "table" and type(parent.id) == "string" and type(parent.queueKey) == "string"
+end
 
 local function damage(key)
   local kind = redis.call("TYPE", key).ok
@@ -22,13 +33,13 @@ local function damage(key)
   end
   for _, field in ipairs({"atm", "ats", "stc"}) do
     local value = redis.call("HGET", key, field)
-    if value and not string.match(value, "^%-?%d+$") then
+    if value and not is_whole(value) then
       return "its field '" .. field .. "' is not a whole number"
     end
   end
   local parent = redis.call("HGET", key, "parent")
-  if parent and not pcall(cjson.decode, parent) then
-    return "its field 'parent' is not JSON"
+  if parent and not names_parent(parent) then
+    return "its field 'parent' names no parent"
   end
   return nil
 end
@@ -41,7 +52,7 @@ local function fail(id, reason)
   end
   for _, field in ipairs({"atm", "ats", "stc"}) do
     local value = redis.call("HGET", key, field)
-    if value and not string.match(value, "^%-?%d+$") then
+    if value and not is_whole(value) then
       redis.call("HDEL", key, field)
     end
   end
@@ -60,8 +71,18 @@ local function fail(id, reason)
   failed[#failed + 1] = id
 end
 
+-- By its token, or by nobody if BullMQ's script took the lock away before it broke; not if it was started again since.
+local function is_ours(id, token, starts)
+  local holder = redis.call("GET", prefix .. id .. ":lock")
+  if holder then
+    return holder == token
+  end
+  local started = redis.pcall("HGET", prefix .. id, "ats")
+  return redis.call("LPOS", KEYS[2], id) and started == tostring(starts)
+end
+
 for _, held in ipairs(cmsgpack.unpack(ARGV[3])) do
-  if redis.call("GET", prefix .. held[1] .. ":lock") == held[2] then
+  if is_ours(held[1], held[2], held[4]) then
     fail(held[1], held[3])
   end
 end
