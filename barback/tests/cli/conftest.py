@@ -207,6 +207,8 @@ def start(project: Path) -> Iterator[Start]:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=own_group,
+            # Tests that run in the background ignore Ctrl-C, and their children would too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         started.append(Running(process))
         return started[-1]

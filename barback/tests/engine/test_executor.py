@@ -219,11 +219,11 @@ async def test_a_number_that_javascript_rounds_is_told_with_the_name_of_its_job(
     assert told == ([] if number is None else [("any", "7", number)])
 
 
-async def test_a_result_of_more_than_2_mb_fails_for_good_and_says_what_to_do(bench: Bench) -> None:
+async def test_a_result_of_more_than_4_mb_fails_for_good_and_says_what_to_do(bench: Bench) -> None:
     assert await bench.result("x" * (LARGEST_RESULT - 2)) == "x" * (LARGEST_RESULT - 2)
-    outcome = await bench.ends(lambda: "x" * 3_100_000, attempts=5)
+    outcome = await bench.ends(lambda: "x" * 5_100_000, attempts=5)
     assert outcome == Failed(
-        "Job 'any' ran, but what it returned is 3.1 MB of JSON, and 2 MB are kept at most. "
+        "Job 'any' ran, but what it returned is 5.1 MB of JSON, and 4 MB are kept at most. "
         "Store it elsewhere, and return where it is."
     )
 
