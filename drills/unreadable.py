@@ -3,6 +3,8 @@
 import contextlib
 import time
 
+from barback.bullmq import BullMQBroker
+from drills.app import Deed
 from drills.drill import Drills, Finding
 from drills.servers import Valkey
 from drills.world import Settings, World, until
@@ -24,6 +26,21 @@ DAMAGES: dict[str, tuple[str, ...]] = {
 }
 
 
+def _settings(lock_s: float, check_s: float) -> Settings:
+    return {"BARBACK_LOCK_S": lock_s, "BARBACK_STALLED_CHECK_S": check_s}
+
+
+async def _add_one(world: World, server: Valkey, broker: BullMQBroker, number: int, deed: Deed = "none") -> str:
+    """Its id, which is an automatic one."""
+    await world.add(broker, [number], deed, 3600.0)
+    return server.command("GET", f"bull:{world.queue}:id", db=DB).split(b"\r\n")[1].decode()
+
+
+def _damage(world: World, server: Valkey, what: str, job_id: str) -> None:
+    command, *words = DAMAGES[what]
+    server.command(command, _key(world, job_id), *words, db=DB)
+
+
 @drills.drill(
     "D15",
     "jobs whose hash cannot be read, in the middle of a queue",
@@ -34,18 +51,16 @@ DAMAGES: dict[str, tuple[str, ...]] = {
 async def damaged(world: World, full: bool) -> Finding:
     """Full: default settings, 100 neighbours for each."""
     lock_s, check_s, neighbours = (10.0, 5.0, 100) if full else (1.0, 0.25, 5)
-    settings: Settings = {} if full else {"BARBACK_LOCK_S": lock_s, "BARBACK_STALLED_CHECK_S": check_s}
     server = await world.server()
     broker = await world.broker(server.url)
     ids: dict[str, str] = {}
     number = 0
-    for what, damage in DAMAGES.items():
+    for what in DAMAGES:
         await world.add(broker, range(number, number + neighbours))
         number += neighbours
-        await world.add(broker, [1_000_000 + len(ids)])
-        ids[what] = server.command("GET", f"bull:{world.queue}:id", db=DB).split(b"\r\n")[1].decode()
-        server.command(damage[0], _key(world, ids[what]), *damage[1:], db=DB)
-    await world.worker(server.url, settings)
+        ids[what] = await _add_one(world, server, broker, 1_000_000 + len(ids))
+        _damage(world, server, what, ids[what])
+    await world.worker(server.url, _settings(lock_s, check_s))
     began = time.monotonic()
     innocent = set(range(number))
     with contextlib.suppress(TimeoutError):
@@ -64,6 +79,36 @@ async def damaged(world: World, full: bool) -> Finding:
     if wrong:
         said += f"; wrong: {'; '.join(wrong)}"
     return Finding(passed, said, lost, world.ledger.duplicates(), falsely_failed)
+
+
+@drills.drill(
+    "D15b",
+    "jobs whose hash becomes unreadable while they run, and whose worker is then killed",
+    promise="P2, P11",
+    passes="each failed with a reason, or gone where nothing is left of it, within a lock and two checks of another "
+    "worker's start",
+)
+async def damaged_while_active(world: World, full: bool) -> Finding:
+    """Full: default settings."""
+    lock_s, check_s = (10.0, 5.0) if full else (1.0, 0.25)
+    server = await world.server()
+    broker = await world.broker(server.url)
+    doomed = await world.worker(server.url, _settings(lock_s, check_s))
+    ids = {what: await _add_one(world, server, broker, number, "sleep") for number, what in enumerate(DAMAGES)}
+    await until(lambda: len(world.ledger.starts()) == len(ids), 10)
+    for what, job_id in ids.items():
+        _damage(world, server, what, job_id)
+    await doomed.kill()
+    await world.worker(server.url, _settings(lock_s, check_s))
+    began = time.monotonic()
+    with contextlib.suppress(TimeoutError):
+        await until(lambda: not _wrong(world, server, ids), lock_s + 2 * check_s + 1)
+    over_s = time.monotonic() - began
+    wrong = _wrong(world, server, ids)
+    said = f"{len(ids)} kinds of damage to active jobs over after {over_s:.1f} s"
+    if wrong:
+        said += f"; wrong: {'; '.join(wrong)}"
+    return Finding(not wrong, said, len(wrong), world.ledger.duplicates(), 0, [over_s])
 
 
 def _wrong(world: World, server: Valkey, ids: dict[str, str]) -> list[str]:
