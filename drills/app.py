@@ -52,6 +52,12 @@ def hold_in_thread(payload: Note, ctx: Context[None]) -> None:
     hold_gil(payload, ctx)
 
 
+@job("hold-in-process", queue=QUEUE, runs_in="process")
+def hold_in_process(payload: Note, ctx: Context[None]) -> None:
+    """A C call that keeps the GIL of a process of its own."""
+    hold_gil(payload, ctx)
+
+
 def hold_gil(payload: Note, ctx: Context[None]) -> None:
     """One call that never lets go of it, as that of a long regular expression."""
     ledger.write("start", payload.number)
@@ -78,4 +84,4 @@ def _die(deed: Deed) -> None:
             return
 
 
-app = App(jobs=[note, hold_in_thread], services=no_services, name="drills")
+app = App(jobs=[note, hold_in_thread, hold_in_process], services=no_services, name="drills")

@@ -8,17 +8,16 @@ from drills.drill import Drills, Finding
 from drills.world import Settings, WorkerProcess, World, until
 
 drills = Drills()
-LOCKS = 3
-"""For so many locks a handler blocks."""
 
 
-def _lock_s(full: bool) -> float:
-    return 10.0 if full else 1.0
+def _blocked_s(full: bool) -> float:
+    """Three locks; in short two."""
+    return 30.0 if full else 2.0
 
 
 def _settings(full: bool) -> Settings:
     """One job a worker, so that each blocks one of its own."""
-    quick: Settings = {"BARBACK_LOCK_S": _lock_s(full), "BARBACK_STALLED_CHECK_S": 0.25}
+    quick: Settings = {"BARBACK_LOCK_S": 1.0, "BARBACK_STALLED_CHECK_S": 0.25}
     return {"WORKER_CONCURRENCY": 1, **({} if full else quick)}
 
 
@@ -33,8 +32,8 @@ async def loop_blocked(world: World, full: bool) -> Finding:
     server = await world.server()
     broker = await world.broker(server.url)
     # All of them first: one that starts beside a loop that spins takes longer than the lock.
-    workers = [await world.worker(server.url, _settings(full)) for _ in range(3)]
-    blocked_s = LOCKS * _lock_s(full)
+    workers = await world.workers(3, server.url, _settings(full))
+    blocked_s = _blocked_s(full)
     await world.add(broker, [1], "block", blocked_s)
     await world.add(broker, [2], "spin", blocked_s)
     await until(lambda: len(world.ledger.starts()) == 2, 10)
@@ -55,11 +54,10 @@ async def loop_blocked(world: World, full: bool) -> Finding:
 )
 async def gil_kept_in_process(world: World, full: bool) -> Finding:
     """Another worker is idle."""
-    app = "drills.process_app:app"
     server = await world.server()
     broker = await world.broker(server.url)
-    kept_s = LOCKS * _lock_s(full)
-    workers = [await world.worker(server.url, _settings(full), app=app) for _ in range(2)]
+    kept_s = _blocked_s(full)
+    workers = await world.workers(2, server.url, _settings(full))
     await world.add(broker, [1], for_s=kept_s, name="hold-in-process")
     counts = await world.finished(broker, 1, kept_s + 20)
     duplicates = world.ledger.duplicates()
@@ -123,8 +121,8 @@ async def _keep_gil(outer: World, full: bool, times: int) -> _Kept:
     world = outer.beside(f"gil-{times}")
     server = await world.server()
     broker = await world.broker(server.url)
-    kept_s = LOCKS * _lock_s(full)
-    kept = _Kept(world, [await world.worker(server.url, _settings(full)) for _ in range(2)])
+    kept_s = _blocked_s(full)
+    kept = _Kept(world, await world.workers(2, server.url, _settings(full)))
     # Nobody may take the end of an attempt for a failure of it.
     await world.add(broker, [1], for_s=kept_s, times=times, name="hold-in-thread", options=JobOptions())
     await world.finished(broker, 1, 10 + 8 * kept_s)

@@ -66,10 +66,10 @@ class Trouble:
 
 
 TROUBLES = (
-    Trouble("is loading", "still loading", (1.5, 4.0), _load),
+    Trouble("is loading", "still loading", (1.0, 4.0), _load),
     Trouble("is full", "maxmemory", (0.5, 5.0), _fill),
-    Trouble("is silent in a slow script", "no answer in time", (2.5, 4.0), _be_silent),
-    Trouble("is BUSY with a slow script", "BUSY", (1.5, 8.0), _be_busy),
+    Trouble("is silent in a slow script", "no answer in time", (2.3, 4.0), _be_silent),
+    Trouble("is BUSY with a slow script", "BUSY", (0.8, 8.0), _be_busy),
 )
 
 

@@ -37,7 +37,7 @@ async def _one(world: World, lost_jobs: int) -> Finding:
     broker = await world.broker(master.url)
     kept = set(range(40))
     await world.add(broker, range(20), "sleep", 0.05)
-    await world.add(broker, range(20, 40), "sleep", 3.0)
+    await world.add(broker, range(20, 40), "sleep", 1.5)
     await world.finished(broker, 20, 20)
     await asyncio.to_thread(master.command, "WAIT", "1", "5000")
     await asyncio.to_thread(replica.command, "REPLICAOF", "127.0.0.1", "1")

@@ -23,7 +23,6 @@ from drills.proxy import Proxy
 from drills.servers import Fsync, Valkey
 
 ROOT = Path(__file__).parent.parent
-APP = "drills.app:app"
 POLL_S = 0.02
 READY_WITHIN_S = 20.0
 
@@ -102,18 +101,18 @@ class World:
         self.stack.push_async_callback(broker.close)
         return broker
 
-    async def worker(
-        self, url: str, settings: Settings = NONE, arguments: Sequence[str] = (), app: str = APP
-    ) -> WorkerProcess:
+    async def worker(self, url: str, settings: Settings = NONE, arguments: Sequence[str] = ()) -> WorkerProcess:
         """Start one and wait until it works. `settings` by the names of their variables."""
-        worker = await self.start_worker(url, settings, arguments, app)
+        worker = await self.start_worker(url, settings, arguments)
         await until(lambda: worker.events("worker started") or worker.code is not None, READY_WITHIN_S)
         assert worker.code is None, worker.log.read_text()
         return worker
 
-    async def start_worker(
-        self, url: str, settings: Settings = NONE, arguments: Sequence[str] = (), app: str = APP
-    ) -> WorkerProcess:
+    async def workers(self, number: int, url: str, settings: Settings = NONE) -> list[WorkerProcess]:
+        """So many at once."""
+        return list(await asyncio.gather(*(self.worker(url, settings) for _ in range(number))))
+
+    async def start_worker(self, url: str, settings: Settings = NONE, arguments: Sequence[str] = ()) -> WorkerProcess:
         log = self.folder / f"worker-{time.monotonic_ns()}.log"
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("REDIS", "BARBACK"))},
@@ -124,7 +123,7 @@ class World:
         }
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "barback.cli", "--app", app, "work", *arguments,
+                sys.executable, "-m", "barback.cli", "--app", "drills.app:app", "work", *arguments,
                 cwd=ROOT, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         worker = WorkerProcess(process, log)
