@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -39,6 +40,8 @@ class Valkey:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                # SIGXFSZ stays ignored: a file that may not grow is an error, as a full disk is, and no death.
+                restore_signals=False,
             )
         deadline = time.monotonic() + READY_WITHIN_S
         while ready and not self.answers():
@@ -55,6 +58,13 @@ class Valkey:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+    def limit_files(self, to_bytes: int | None) -> None:
+        """No file of it may grow beyond that; None: as large as they like."""
+        assert self._process is not None
+        _, hard = resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE)
+        soft = hard if to_bytes is None else to_bytes
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (soft, hard))
 
     def command(self, *words: str, db: int = 0, timeout_s: float = 5.0) -> bytes:
         """One command, its raw answer. For what the broker's own connections must not do."""
