@@ -143,6 +143,8 @@ async def _loading(on: Stage) -> None:
     slow = ("--key-load-delay", "400", "--loading-process-events-interval-bytes", "1024")
     await asyncio.to_thread(on.server.start, *slow, ready=False)
     await eventually(lambda: asyncio.to_thread(on.server.answers), 60)
+    # Its connections ended with the server, and the first call on each of them finds out.
+    on.direct = await on.world.broker(on.server.url)
 
 
 async def _full(on: Stage) -> None:
