@@ -20,6 +20,7 @@ from barback.memory import MemoryBroker
 from barback.payload import Payload, parse_payload, write_value
 from barback.payload_limits import LARGEST_EXACT, PayloadLimits, write_payload
 from barback.payload_text import is_shallow, may_hold_large, may_hold_nan
+from barback.payload_traits import traits_of
 from barback.producer import Producer, flow
 
 LIMITS = PayloadLimits()
@@ -360,6 +361,22 @@ def test_the_look_at_the_text_never_misses_a_large_number(number: int, around: l
 
 class Wrapped(Payload, frozen=True):
     name: Annotated[str, WrapSerializer(lambda it, _: [nan, it])]
+
+
+class City(Payload, frozen=True):
+    slug: str
+    names: dict[str, list[str]] = Field(default_factory=dict[str, list[str]])
+
+
+def test_what_a_type_cannot_hold_is_not_looked_for() -> None:
+    city, position = traits_of(City), traits_of(Position)
+    assert (city.floats, city.integers, city.silent, city.loose, city.levels) == (False, False, False, False, 3)
+    assert (position.floats, position.integers, position.levels) == (True, False, 1)
+    assert traits_of(Visit).silent
+    assert traits_of(Tree).levels is None
+    for loose in (Anything, Open, Wrapped):
+        assert traits_of(loose).loose
+        assert traits_of(loose).levels is None
 
 
 # ── all ways to enqueue ─────────────────────────────────────────────────────────────────────────────────

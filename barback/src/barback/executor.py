@@ -103,6 +103,9 @@ class Executor:
         try:
             ending = await self._call(job, payload, fetched, chance, attempt)
         except BaseException as error:  # noqa: BLE001 — even CancelledError and SystemExit end one job only (B3)
+            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
+                # By somebody else than the handler: the loop is about to end under it.
+                attempt.taken_back = True
             ending = after_error(job, chance, error)
         if ending.inexact is not None:
             log.warning(
@@ -178,7 +181,8 @@ class Executor:
             return fetched.unreadable
         if fetched.crashes >= self._crash_limit:
             return (
-                f"Its worker died while it ran, {fetched.crashes} times{_alone(fetched.crashes)}: it is not run again."
+                f"Its worker died or stood still while it ran, {fetched.crashes} times{_alone(fetched.crashes)}: "
+                "it is not run again."
             )
         if fetched.deferred_failure is not None and fetched.stalls:
             return f"It was found active without a lock, {fetched.stalls} times: {fetched.deferred_failure}"
@@ -222,6 +226,11 @@ async def _ended(running: "asyncio.Future[Any]", within_s: float, leave: Callabl
         if not ended:
             await leave()
     return ended
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _interrupted(fetched: FetchedJob, attempt: Attempt, ending: Ending) -> Outcome | None:

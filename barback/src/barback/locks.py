@@ -88,7 +88,8 @@ class LockKeeper:
         with self._guard:
             overdue = [held.job for held in self._held.values() if held.until < now]
         for job in overdue:
-            log.error("lock given up: the job did not end at its timeout", queue=job.queue, job=job.name, job_id=job.id)
+            what = "lock given up: the job went on beyond its timeout and the grace time"
+            log.error(what, queue=job.queue, job=job.name, job_id=job.id)
         self._lose(overdue)
 
     def _renew(self, queue: str, jobs: list[FetchedJob]) -> bool:

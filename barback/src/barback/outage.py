@@ -12,7 +12,7 @@ from barback.errors import BrokerUnavailable
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.outage")
 
 SHORT_S = 0.5
-"""An outage that is over sooner is told of in one line, at its end."""
+"""What is over sooner is told of in one line, at its end."""
 BETWEEN_S = 1.0
 AGAIN_S = 5.0
 """How long to be silent between two lines about the same outage, or about short ones that follow each other."""
@@ -28,6 +28,7 @@ class Outage:
         self._told = False
         self._told_at = -inf
         self._failures = 0
+        self._last = ""
 
     @property
     def over(self) -> bool:
@@ -45,6 +46,7 @@ class Outage:
         with self._guard:
             now = self._clock()
             self._failures += 1
+            self._last = f"{what}: {error}"
             self._since = now if self._since is None else self._since
             lasted_s, failures = round(now - self._since, 1), self._failures
             tell = lasted_s >= SHORT_S and self._may_tell(now, AGAIN_S if self._told else BETWEEN_S)
@@ -62,11 +64,15 @@ class Outage:
             if self._told and not tell:
                 # Who was told of its beginning is told of its end: at the next answer.
                 return
-            self._since, self._told = None, False
+            told, self._since, self._told = self._told, None, False
             if tell:
                 self._failures = 0
-        if tell and since is not None:
+        if not tell or since is None:
+            return
+        if told:
             log.info("broker is back", lasted_s=round(now - since, 1), failures=failures)
+        else:
+            log.warning("broker failed for a moment", error=self._last, failures=failures)
 
     def _may_tell(self, now: float, gap_s: float) -> bool:
         if now - self._told_at < gap_s:

@@ -25,7 +25,8 @@ OUTAGE_RETRY_S = 1.0
 LONGEST_REASON = 4_000
 LONGEST_STACKTRACE = 16_000
 """Characters kept of each: what is stored with a job is read by people, and over the network."""
-LARGEST_RESULT = 4_000_000
+LONGEST_FORMATTED = 1_000_000
+LARGEST_RESULT = 8_000_000
 """Bytes of JSON. All of Redis waits while one is written or read."""
 LONGEST_CHAIN = 1_000
 """Errors that caused each other; of a longer chain the last alone is shown."""
@@ -76,7 +77,10 @@ def after_return(job: AnyJob, result: Any) -> Ending:
 
 def after_error(job: AnyJob, chance: Chance, error: BaseException) -> Ending:
     """`Retry` while attempts are left and the job's rule allows it; else `Failed`."""
-    reason, stacktrace = describe(error), format_stacktrace(error)
+    try:
+        reason, stacktrace = describe(error), format_stacktrace(error)
+    except BaseException:  # noqa: BLE001 — an error may be so odd that nothing of it can be read
+        reason, stacktrace = f"{type(error).__name__} (it cannot be read)", ""
     try:
         outcome = _retry(job, chance, error, reason, stacktrace)
         unrecoverable = is_unrecoverable(error)
@@ -141,9 +145,19 @@ def _lost(job: AnyJob, why: str) -> Ending:
 
 def _format(error: BaseException, frames: TracebackType | None) -> str:
     try:
+        if _length(error) > LONGEST_FORMATTED:
+            # To format it takes seconds, in which nothing else runs.
+            return "".join(traceback.format_tb(frames)) + describe(error)
         return "".join(traceback.format_exception(type(error), error, frames, chain=not _is_long_chain(error)))
     except Exception:  # noqa: BLE001 — a SyntaxError whose parts are not what they should be breaks the formatting
         return "".join(traceback.format_tb(frames)) + describe(error)
+
+
+def _length(error: BaseException) -> int:
+    try:
+        return len(str(error))
+    except BaseException:  # noqa: BLE001 — see describe
+        return 0
 
 
 def _is_long_chain(error: BaseException) -> bool:

@@ -1,7 +1,7 @@
 """A payload as it is written: how large and how deep it may be, and what JSON or Node cannot hold.
 
-A look at the text (`payload_text`) mostly says that all is well; only where it does not are the values gone through one
-by one.
+One look at the text (`payload_text`), and only for what its type can hold (`payload_traits`), mostly says that all is
+well; only where it does not are the values gone through one by one.
 """
 
 import json
@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from barback.errors import InvalidPayload
 from barback.payload import Place, line_of, path_of
 from barback.payload_text import is_shallow, may_hold_large, may_hold_nan
+from barback.payload_traits import traits_of
 from barback.seldom import Seldom
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.payload")
@@ -127,11 +128,12 @@ def _kb(size: int) -> str:
 
 def _may_be_wrong(payload: BaseModel, text: bytes, job_name: str, limits: PayloadLimits) -> bool:
     """Whether anything can be in it that must be looked for among its values."""
+    traits = traits_of(type(payload))
     return (
-        may_hold_nan(text)
-        or (b"null" in text and _may_be_silent(payload))
-        or not is_shallow(text, limits.depth)
-        or (_is_worth_it(text, job_name) and may_hold_large(text))
+        (traits.floats and may_hold_nan(text))
+        or ((traits.silent or traits.loose) and b"null" in text and (traits.silent or _may_be_silent(payload)))
+        or ((traits.levels is None or traits.levels > limits.depth) and not is_shallow(text, limits.depth))
+        or (traits.integers and _is_worth_it(text, job_name) and may_hold_large(text))
     )
 
 

@@ -39,7 +39,7 @@ JOBS = """
 import asyncio
 import os
 import time
-from barback import Context, Payload, job
+from barback import Context, NoPayload, Payload, job
 
 QUEUE = os.environ.get("SHOP_QUEUE", "greetings")
 
@@ -61,6 +61,14 @@ async def greet(payload: Greet, ctx: Context[None]) -> str:
 async def wait(payload: Wait, ctx: Context[None]) -> int:
     await asyncio.sleep(payload.seconds)
     return os.getpid()
+
+@job("stay", queue=QUEUE)
+async def stay(payload: NoPayload, ctx: Context[None]) -> None:
+    while True:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            pass
 
 @job("block", queue=QUEUE)
 def block(payload: Wait, ctx: Context[None]) -> int:
@@ -208,7 +216,7 @@ def start(project: Path) -> Iterator[Start]:
             text=True,
             start_new_session=own_group,
             # Tests that run in the background ignore Ctrl-C, and their children would too.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         started.append(Running(process))
         return started[-1]

@@ -148,5 +148,5 @@ def test_a_job_that_does_not_run_cannot_be_cancelled(barback: Call, queue_name: 
     barback("enqueue", "greet", ADA, "--job-id", "ada")
     result = barback("jobs", "cancel", queue_name, "ada")
     assert (result.code, result.err) == (
-        1, f"barback: The job of '{queue_name}' was not cancelled: it is not active.\n"
+        1, f"barback: Job ada of '{queue_name}' was not cancelled: it is waiting, and nobody works it.\n"
     )  # fmt: skip

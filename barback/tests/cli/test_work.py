@@ -172,3 +172,17 @@ def test_a_queue_nobody_declares_is_refused() -> None:
 def test_the_limits_of_payloads_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BARBACK_PAYLOAD_LIMIT_KB", "1")
     assert worker_options(APP, load_settings(Settings)).payload_limits.limit_bytes == 1024
+
+
+def test_a_coroutine_that_ignores_its_cancellation_does_not_keep_it(
+    start: Start, call: Call, environment: Mapping[str, str], state: Callable[[str], str], until: Until
+) -> None:
+    """P22."""
+    running = start("work", environment={**environment, "BARBACK_GRACE_S": "0.2"})
+    running.wait_for("worker started")
+    call("enqueue", "stay", "{}", "--job-id", "stays", environment=environment)
+    until(lambda: state("stays") == "active")
+    began = time.monotonic()
+    assert running.stop(signal.SIGTERM) == 0
+    assert time.monotonic() - began < 3
+    assert state("stays") == "waiting"

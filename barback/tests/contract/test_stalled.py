@@ -2,7 +2,7 @@
 
 import pytest
 
-from barback.broker import Completed, HandedBack, Outcome, Retry, Settled, StoredSchedule
+from barback.broker import Completed, HandedBack, Outcome, Retry, Settled, StoredSchedule, longest_gap_s
 from barback.options import JobOptions
 
 from .under_test import FAILED, SHORT, QueueUnderTest
@@ -170,5 +170,26 @@ async def test_a_job_handed_back_is_no_longer_suspected(queue: QueueUnderTest) -
     await queue.settle(job, HandedBack())
     await queue.fetch_one(SHORT)
     await queue.let_pass(2 * SHORT.lock_s)
+    assert await look(queue) == []
+    assert await look(queue) == [job.id]
+
+
+async def test_an_outage_longer_than_the_lock_is_no_crash_of_a_job_that_runs_alone(queue: QueueUnderTest) -> None:
+    """P8: its lock ran out, its handler raised, and its worker was alive all the time."""
+    await queue.create(JobOptions(attempts=9))
+    await queue.crash()
+    job = await queue.fetch_one(SHORT)
+    assert await queue.broker.set_alone(job, True)
+    await queue.let_pass(2 * SHORT.lock_s)
+    assert await queue.settle(job, Retry(0.0, "no milk")) is Settled.WRITTEN
+    assert (await queue.get(job.id)).crashes == 1
+
+
+async def test_suspects_of_long_ago_are_forgotten(queue: QueueUnderTest) -> None:
+    """P20: nobody looked during an outage, and whoever lives is given the time to renew."""
+    await queue.create()
+    job = await queue.fetch_one(SHORT)
+    await look(queue)
+    await queue.let_pass(longest_gap_s(0.001) + 0.1)
     assert await look(queue) == []
     assert await look(queue) == [job.id]

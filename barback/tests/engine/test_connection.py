@@ -12,7 +12,7 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from barback.broker import Completed, FetchedJob, Lease, NewJob, Settled, Settlement
+from barback.broker import Completed, FetchedJob, Lease, Loss, NewJob, Settled, Settlement
 from barback.bullmq import BullMQBroker
 from barback.bullmq.connection import LONGEST_BLOCK_S, OPEN_WITHIN_S, Call, Connection, client_name
 from barback.bullmq.keys import keys_of
@@ -446,3 +446,40 @@ async def test_renewal_gives_a_silent_server_up_long_before_the_lock_runs_out() 
             await asyncio.to_thread(broker.extend_locks, "queue", [held], 1.0)
         assert time.monotonic() - started < 0.6
         await broker.close()
+
+
+async def test_a_wait_interrupted_before_it_began_does_not_keep_later_ones_from_waiting(
+    broker: BullMQBroker, queue_name: str
+) -> None:
+    """P20."""
+    waiting = asyncio.create_task(broker.wait_for_jobs(queue_name, broker.now() + 5))
+    await asyncio.sleep(0)
+    broker._waiting[queue_name].interrupt()
+    with pytest.raises(BrokerUnavailable):
+        await waiting
+    await broker.wait_for_jobs(queue_name, broker.now() + 0.01)
+
+
+async def test_a_user_who_may_not_ask_for_info_has_no_outage(start_valkey: START, queue_name: str) -> None:
+    """P20, P21: what cannot be known is let pass."""
+    rights = "+@read +@write +@connection +@scripting +@blocking +@transaction -@dangerous"
+    server = start_valkey("--user", "default", "on", "nopass", "~bull:*", *rights.split())
+    broker = BullMQBroker(server.url)
+    await broker.open()
+    assert await broker.pulse([queue_name]) == Loss()
+    await broker.close()
+
+
+async def test_the_first_call_after_a_restart_does_not_meet_the_connection_of_before(
+    start_valkey: START, queue_name: str
+) -> None:
+    """P20: a web process that enqueues now and then would fail at every restart."""
+    server = start_valkey()
+    broker = BullMQBroker(server.url)
+    await broker.open()
+    await broker.add([NewJob(queue_name, "any", "{}")])
+    await asyncio.to_thread(server.stop)
+    await asyncio.to_thread(server.start)
+    await broker.add([NewJob(queue_name, "any", "{}")])
+    assert (await broker.counts(queue_name))["waiting"] == 2
+    await broker.close()

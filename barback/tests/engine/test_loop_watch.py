@@ -3,6 +3,7 @@
 import asyncio
 import re
 import sys
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import pytest
 import structlog
 from structlog.typing import EventDict
 
+from barback import loop_watch as room
 from barback.broker import NewJob
 from barback.bullmq import BullMQBroker
 from barback.loop_watch import LoopWatch
@@ -126,3 +128,22 @@ async def test_a_worker_whose_loop_is_stuck_exits_with_1_and_its_job_is_run_by_a
         return (await broker.recover_stalled(queue_name, 0.01)).waiting == ["1"]
 
     await eventually(recovered, within_s=3)
+
+
+async def test_a_log_that_nobody_reads_does_not_keep_the_process_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop may be stuck in writing a log line itself, and the watch must not stand in line behind it."""
+    never = threading.Event()
+
+    class Stuck:
+        def warning(self, *_: object, **__: object) -> None:
+            never.wait(20)
+
+        critical = warning
+
+    monkeypatch.setattr(room, "log", Stuck())
+    monkeypatch.setattr(room, "SAY_S", 0.1)
+    async with watching() as ended:
+        await asyncio.create_task(run(in_sleep, 4 * LOCK_S + 0.2), name="greet 7")
+        await until(lambda: ended)
+    never.set()
+    assert ended == ["ended"]

@@ -81,7 +81,7 @@ def test_a_short_outage_is_one_line_at_its_end(logged: list[EventDict]) -> None:
     outage.failed("exchange", GONE)
     clock.now += 0.3
     outage.end()
-    assert [(event["event"], event["lasted_s"]) for event in logged] == [("broker is back", 0.3)]
+    assert [(event["event"], event["error"]) for event in logged] == [("broker failed for a moment", "exchange: gone")]
 
 
 @given(steps=st.lists(st.tuples(st.floats(0, 2), st.booleans()), max_size=200))

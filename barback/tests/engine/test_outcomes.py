@@ -20,7 +20,7 @@ from barback.broker import Completed, Failed, FetchedJob, Outcome, Retry
 from barback.errors import BarbackError, RetryLater, Unrecoverable
 from barback.executor import Attempt, Executor
 from barback.job import AnyJob, Context, job
-from barback.outcomes import LONGEST_CHAIN, LONGEST_REASON, LONGEST_STACKTRACE, format_stacktrace
+from barback.outcomes import LONGEST_CHAIN, LONGEST_REASON, LONGEST_STACKTRACE, format_stacktrace, writable
 from barback.payload import NoPayload
 from barback.registry import Registry
 from barback.testing import make_context
@@ -93,7 +93,7 @@ def made(kind: type[BaseException], given: tuple[Any, ...]) -> BaseException:
 
 
 def named(name: str) -> BaseException:
-    return type(name.replace("\0", ""), (Exception,), {})("of an odd name")
+    return type(writable(name).replace("\0", ""), (Exception,), {})("of an odd name")
 
 
 def chained(errors: list[BaseException]) -> BaseException:

@@ -66,4 +66,4 @@ async def test_a_job_that_kills_its_worker_is_failed_after_three_crashes_and_its
     [failed] = await broker.list_jobs(queue_name, "failed", 0, 10)
     assert failed.data == data
     assert failed.failed_reason is not None
-    assert failed.failed_reason.startswith("Its worker died while it ran, 3 times")
+    assert failed.failed_reason.startswith("Its worker died or stood still while it ran, 3 times")

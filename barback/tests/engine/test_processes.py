@@ -192,7 +192,7 @@ async def test_what_it_raises_counts_as_it_does_in_a_thread(jobs: Any, deed: str
 
 @pytest.mark.parametrize(
     ("deed", "why"),
-    [("no json", "cannot be written as JSON"), ("too large", "is 5.0 MB of JSON, and 4 MB are kept at most.")],
+    [("no json", "cannot be written as JSON"), ("too large", "is 9.0 MB of JSON, and 8 MB are kept at most.")],
 )
 async def test_a_result_that_cannot_be_kept_fails_for_good(jobs: Any, deed: str, why: str) -> None:
     outcome = await run(jobs.raises, deed=deed)

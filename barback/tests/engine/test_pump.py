@@ -398,3 +398,21 @@ async def test_a_job_reaches_the_idle_one_of_two_workers_at_once(
 
 def replace_queue(handlers: Handlers, queue: str) -> Job[NoPayload, None, Any]:
     return replace(handlers.job, queue=queue)
+
+
+async def test_an_outcome_on_its_way_when_the_pump_is_cancelled_is_kept(watched: Watched, handlers: Handlers) -> None:
+    """P2: whether it was written is not known, and it is written again."""
+    await add(watched, handlers, 1)
+    async with pumping(watched, handlers.job, 1) as pump:
+        await until(lambda: handlers.running)
+        watched.gate.clear()
+        settling = asyncio.create_task(
+            pump._exchange([Settlement(next(iter(pump._running.values())).job, Completed())], 0)
+        )
+        await asyncio.sleep(0.02)
+        settling.cancel()
+        await asyncio.wait([settling])
+        assert [settlement.outcome for settlement in pump._outbox] == [Completed()]
+        assert not pump.idle
+        pump._outbox.clear()
+        watched.gate.set()

@@ -15,7 +15,7 @@ from barback.job import AnyJob, Context, job
 from barback.memory import MemoryBroker
 from barback.payload import Payload
 from barback.producer import Producer
-from barback.quarantine import LONGEST_PROBATION_S, PROBATION_S, probation_s
+from barback.quarantine import LONGEST_PROBATION_S, PROBATION_S, Quarantine, probation_s
 from barback.worker import WorkerReport
 
 from .eventually import eventually, until
@@ -232,7 +232,8 @@ async def test_a_job_over_the_limit_is_failed_while_others_run(stage: Stage, bro
     record = await broker.get("here", "1")
     assert record is not None
     assert record.failed_reason == (
-        "Its worker died while it ran, 3 times (all but the first time it ran alone): it is not run again."
+        "Its worker died or stood still while it ran, 3 times (all but the first time it ran alone): "
+        "it is not run again."
     )
 
 
@@ -243,3 +244,55 @@ async def failed(broker: MemoryBroker) -> bool:
 @given(stalls=st.integers(1, 10**6))
 def test_a_probation_grows_with_each_crash_and_has_an_end(stalls: int) -> None:
     assert PROBATION_S <= probation_s(stalls) <= probation_s(stalls + 1) <= LONGEST_PROBATION_S
+
+
+async def test_a_fetch_that_is_on_its_way_is_waited_for(stage: Stage, broker: Written) -> None:
+    """P8: what it brings starts beside the suspect otherwise."""
+    await fill(broker, stage.here, [1])
+    await crash(broker, "here", 1)
+    quarantine = Quarantine(broker)
+    [suspect] = (await broker.exchange("here", [], 1, Lease("w", LOCK_S))).jobs
+    assert quarantine.admit(suspect)
+    alone = asyncio.Event()
+
+    async def run_alone() -> None:
+        async with quarantine.alone(suspect):
+            alone.set()
+
+    with quarantine.fetching():
+        running = asyncio.create_task(run_alone())
+        await asyncio.sleep(0.02)
+        assert not alone.is_set()
+    await running
+    assert alone.is_set()
+
+
+async def test_a_suspect_that_is_cancelled_while_it_waits_fails_with_the_reason(stage: Stage, broker: Written) -> None:
+    """P24."""
+    await fill(broker, stage.there, [10])
+    async with working_app(broker, stage.app, lock_s=0.3, stalled_check_s=600) as beside:
+        await until(lambda: stage.running)
+        await fill(broker, stage.here, [1])
+        await crash_while_worked(broker, stage)
+        await broker.cancel("here", "1", "wrong city")
+        await broker.move_clock(0.01)
+        await eventually(lambda: failed(broker))
+        stage.end_all()
+        report = await beside.stopped()
+    assert report.failed == 1
+    record = await broker.get("here", "1")
+    assert record is not None
+    assert record.failed_reason == "Cancelled: wrong city"
+
+
+async def test_a_suspect_whose_lock_is_lost_before_it_starts_is_not_started(stage: Stage, broker: Written) -> None:
+    """P10."""
+    await fill(broker, stage.here, [1])
+    await crash(broker, "here", 1)
+    quarantine = Quarantine(broker)
+    [suspect] = (await broker.exchange("here", [], 1, Lease("w", LOCK_S))).jobs
+    assert quarantine.admit(suspect)
+    suspect.token = "somebody else's"
+    with pytest.raises(asyncio.CancelledError):
+        async with quarantine.alone(suspect):
+            pytest.fail("it ran")

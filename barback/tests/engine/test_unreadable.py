@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from barback.broker import Lease
+from barback.broker import Lease, NewFlow, NewJob
 from barback.bullmq import BullMQBroker
 from barback.bullmq.keys import Keys, keys_of
 from barback.job import AnyJob, Context, job
+from barback.options import JobOptions
 from barback.payload import Payload
 from barback.producer import Producer
 
@@ -90,6 +91,22 @@ async def broken_parent(d: Damaging) -> None:
     await d.set("parent", "{")
 
 
+async def leading_zeros(d: Damaging) -> None:
+    await d.set("atm", "007")
+
+
+async def too_many_digits(d: Damaging) -> None:
+    await d.set("ats", "9" * 20)
+
+
+async def parent_of_no_name(d: Damaging) -> None:
+    await d.set("parent", "{}")
+
+
+async def parent_that_is_a_number(d: Damaging) -> None:
+    await d.set("parent", "5")
+
+
 async def no_hash(d: Damaging) -> None:
     await d.run("DEL", d.keys.job("3"))
 
@@ -112,6 +129,10 @@ DAMAGES: list[tuple[Callable[[Damaging], Any], str]] = [
     (text_for_stalls, "its field 'stc' is not a whole number"),
     (text_for_the_time, "its field 'timestamp' is not a whole number"),
     (broken_parent, "its field 'parent' names no parent"),
+    (leading_zeros, "its field 'atm' is not a whole number"),
+    (too_many_digits, "its field 'ats' is not a whole number"),
+    (parent_of_no_name, "its field 'parent' names no parent"),
+    (parent_that_is_a_number, "its field 'parent' names no parent"),
     (no_hash, "its field 'name' is missing"),
     (no_data, "its field 'data' is missing"),
     (text_for_a_hash, "its key holds a string in place of a hash"),
@@ -204,3 +225,36 @@ async def test_a_unique_job_that_cannot_be_read_does_not_swallow_later_ones(dama
 def counts_of(**counts: int) -> dict[str, int]:
     states = ("waiting", "prioritized", "delayed", "active", "completed", "failed", "waiting-children")
     return {state: counts.get(state, 0) for state in states}
+
+
+async def test_a_parent_is_told_of_a_child_that_cannot_be_read(damaging: Damaging) -> None:
+    """BullMQ's script fails what it would not break on."""
+    child = NewJob(damaging.queue, "any", '{"number": 1}', JobOptions(job_id="child", on_failure="fail-parent"))
+    parent = NewJob(damaging.queue, "any", '{"number": 2}', JobOptions(job_id="parent"))
+    await damaging.broker.add_flow(NewFlow(parent, [NewFlow(child)]))
+    await damaging.run("HSET", damaging.keys.job("child"), "opts", "{")
+    async with working(damaging.broker, works(damaging.queue, [])):
+        reason = await eventually(lambda: damaging.reason("parent"))
+    assert reason is not None
+    assert "child" in reason
+
+
+async def test_what_becomes_unreadable_while_it_runs_is_failed_when_it_ends(damaging: Damaging) -> None:
+    """B10: BullMQ's script takes the lock away before it breaks."""
+    running, go_on = asyncio.Event(), asyncio.Event()
+    starts: list[int] = []
+
+    @job("any", queue=damaging.queue, attempts=3)
+    async def waits(payload: Numbered, ctx: Context[None]) -> None:
+        starts.append(ctx.starts)
+        running.set()
+        await go_on.wait()
+
+    await Producer(damaging.broker)(waits, Numbered(number=1))
+    async with working(damaging.broker, waits, lock_s=LOCK_S, stalled_check_s=CHECK_S) as beside:
+        await running.wait()
+        await damaging.run("HSET", damaging.keys.job("1"), "parent", "5")
+        go_on.set()
+        assert await eventually(lambda: damaging.reason("1"))
+        await beside.stopped()
+    assert starts == [1]

@@ -756,7 +756,7 @@ async def test_a_job_that_kills_its_worker_each_time_is_failed_over_the_crash_li
     record = await get(broker, queue_name)
     assert record.state == "failed"
     assert record.failed_reason is not None
-    assert record.failed_reason.startswith("Its worker died while it ran, 3 times")
+    assert record.failed_reason.startswith("Its worker died or stood still while it ran, 3 times")
 
 
 @pytest.mark.parametrize("obeys", [True, False])

@@ -221,7 +221,7 @@ def decode_fetched(queue: str, job_id: str, token: str, fields: Fields) -> Fetch
             token=token,
             name=fields["name"],
             data=fields["data"],
-            options=decode_options(_json(fields, "opts", "{}")),
+            options=_options(fields),
             attempt=attempts_made(fields) + 1,
             starts=_number(fields, "ats", 1),
             crashes=_crashes(fields),
@@ -268,6 +268,14 @@ def _told(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"its field {error} is missing"
     return str(error) if isinstance(error, _Unreadable) else f"{type(error).__name__}: {error}"
+
+
+def _options(fields: Fields) -> JobOptions:
+    text = _json(fields, "opts", "{}")
+    try:
+        return decode_options(text)
+    except _UNREADABLE as error:
+        raise _Unreadable(f"its field 'opts' cannot be used: {type(error).__name__}: {error}") from None
 
 
 def _number(fields: Fields, name: str, default: int | None = None) -> int:

@@ -34,6 +34,7 @@ from redis.exceptions import (
 from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
+from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from barback.bullmq.keys import Keys
@@ -94,6 +95,9 @@ class Connection:
             # Text that is not UTF-8 must not break the connection: it arrives as \xNN, leaves as \udNNN.
             "encoding_errors": "backslashreplace",
             "socket_connect_timeout": CONNECT_TIMEOUT_S,
+            # With them redis-py no longer looks, before it uses a connection of the pool, whether it is still there:
+            # the first call after a restart of Redis would fail.
+            "maint_notifications_config": MaintNotificationsConfig(enabled=False),
         }
         self._client = self._make()
         self._free = asyncio.Semaphore(CONNECTIONS)

@@ -7,7 +7,7 @@ from barback.bullmq.codec import ms
 from barback.bullmq.connection import Command, Connection
 from barback.bullmq.keys import Keys
 from barback.bullmq.layout import run_keeping_layout
-from barback.bullmq.looking import listed_ids
+from barback.bullmq.looking import listed_ids, read_state
 from barback.bullmq.packing import pack
 from barback.errors import BrokerError
 from barback.options import RESERVED_JOB_IDS
@@ -16,6 +16,7 @@ CANCELS = "barback-cancels"
 CHECKED = "barback-checked"
 KEEP_CANCELS_S = 24 * 3600.0
 NO_LIMIT = 2**31
+SHORTEST_TIMEOUT_S = 0.2
 SCAN_COUNT = 1_000
 RESTORE_CHUNK = 100
 
@@ -25,12 +26,13 @@ def extend_locks(connection: Connection, keys: Keys, jobs: Sequence[FetchedJob],
     if not jobs:
         return Renewal()
     ids = [job.id for job in jobs]
+    timeout_s = max(lock_s / 4, SHORTEST_TIMEOUT_S)
     renew = renew_locks(connection, keys, jobs, lock_s)
-    lost, requests = connection.run_in_thread([renew, ("HMGET", keys[CANCELS], *ids)], lock_s / 4)
+    lost, requests = connection.run_in_thread([renew, ("HMGET", keys[CANCELS], *ids)], timeout_s)
     asked = [(job, _reason(job, request)) for job, request in zip(jobs, requests, strict=True) if request]
     cancelled = [(job, reason) for job, reason in asked if reason is not None]
     if cancelled:
-        connection.run_in_thread([("HDEL", keys[CANCELS], *(job.id for job, _ in cancelled))], lock_s / 4)
+        connection.run_in_thread([("HDEL", keys[CANCELS], *(job.id for job, _ in cancelled))], timeout_s)
     return Renewal([job for job in jobs if job.id in set(lost)], cancelled)
 
 
@@ -53,7 +55,8 @@ async def cancel(connection: Connection, keys: Keys, job_id: str, reason: str) -
     """
     names = [keys.job(job_id) + ":lock", keys[CANCELS]]
     if not await connection.run(*connection.script("cancelActive", names, job_id, reason, ms(KEEP_CANCELS_S))):
-        raise BrokerError(f"The job of '{keys.queue}' was not cancelled: it is not active.")
+        state = await read_state(connection, keys, job_id)
+        raise BrokerError(f"Job {job_id} of '{keys.queue}' was not cancelled: it is {state}, and nobody works it.")
 
 
 def set_alone(connection: Connection, keys: Keys, job: FetchedJob, crashes_alone: int) -> Command:

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from dataclasses import asdict, replace
+from typing import Any
 
 import click
 import structlog
@@ -23,6 +24,8 @@ from barback.worker import Worker, WorkerOptions
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.work")
 
 PARENT_CHECK_S = 1.0
+LEAVE_S = 0.1
+"""How long handlers have to end that were cancelled, and handed back, before."""
 
 
 @click.command()
@@ -76,7 +79,6 @@ def work(
         recycle_after_jobs=recycle_after_jobs,
     )
     asyncio.run(_work(app, settings, options, ready_fd))
-    _leave_threads()
 
 
 def worker_options(
@@ -111,6 +113,7 @@ async def _work(app: AnyApp, settings: Settings, options: WorkerOptions, ready_f
             for one in beside:
                 one.cancel()
         log.info("worker stopped", worker=worker.name, **asdict(report))
+    await _leave_what_does_not_end()
 
 
 def _obey_signals(worker: Worker, supervised: bool) -> None:
@@ -142,10 +145,14 @@ async def _end_with_parent(worker: Worker) -> None:
     worker.drain()
 
 
-def _leave_threads() -> None:
-    """End although a plain `def` handler that was handed back still runs: a thread cannot be stopped, and Python would
-    wait for it at its end."""
-    if any(thread.name.startswith(NAME) for thread in threading.enumerate()):
+async def _leave_what_does_not_end() -> None:
+    """End although handlers that were handed back still run: a thread cannot be stopped, a coroutine may swallow its
+    cancellation, and Python would wait for both at its end."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for one in tasks:
+        one.cancel()
+    left = (await asyncio.wait(tasks, timeout=LEAVE_S))[1] if tasks else set[Any]()
+    if left or any(thread.name.startswith(NAME) for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)

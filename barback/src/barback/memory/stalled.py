@@ -48,7 +48,8 @@ def set_alone(queue: Queue, held: FetchedJob, alone: bool, now: float) -> bool:
 def cancel(queue: Queue, job_id: str, reason: str, now: float) -> None:
     lock = queue.held(job_id, now)
     if lock is None:
-        raise BrokerError(f"The job of '{queue.name}' was not cancelled: it is not active.")
+        state = queue.state(job_id)
+        raise BrokerError(f"Job {job_id} of '{queue.name}' was not cancelled: it is {state}, and nobody works it.")
     queue.cancels[lock.token] = reason
 
 

@@ -171,7 +171,7 @@ def raises(payload: Deed, ctx: Context[None]) -> Any:  # noqa: C901
         case "no json":
             return {object()}
         case "too large":
-            return "x" * 5_000_000
+            return "x" * 9_000_000
         case "async":
             return _awaited()
         case other:
