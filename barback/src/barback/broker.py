@@ -84,6 +84,8 @@ class FetchedJob:
     schedule_id: str | None = None
     deferred_failure: str | None = None
     """Not None: fail it with this reason without running it (a failed child; another worker's stall limit)."""
+    is_child: bool = False
+    """Another job waits for it: what becomes of it concerns its parent, too."""
     unreadable: str | None = None
     """Not None: its hash cannot be decoded, for this reason; only queue, id and token can be trusted."""
     damaged: bool = False

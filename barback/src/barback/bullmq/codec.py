@@ -231,6 +231,7 @@ def decode_fetched(queue: str, job_id: str, token: str, fields: Fields) -> Fetch
             stacktraces=_decode_stacktraces(fields),
             schedule_id=fields.get("rjk"),
             deferred_failure=fields.get("defa"),
+            is_child="parentKey" in fields,
         )
     except _UNREADABLE as error:
         reason = f"Job cannot be read: {_told(error)[:200]}"

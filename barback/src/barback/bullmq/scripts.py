@@ -18,6 +18,7 @@ MANIFEST = Path(__file__).with_name("manifest.json")
 OWN = Path(__file__).with_name("lua")
 OWN_KEYS = {
     "cancelActive": 2,
+    "exchange": 11,
     "failUnreadable": 5,
     "forgetOldSuspects": 2,
     "keepPausedLayout": 3,

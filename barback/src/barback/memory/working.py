@@ -77,6 +77,7 @@ def _start(queue: Queue, job: StoredJob, lease: Lease, now: float) -> FetchedJob
         stacktraces=job.stacktraces,
         schedule_id=job.schedule_id,
         deferred_failure=job.deferred_failure,
+        is_child=job.parent is not None,
     )
 
 

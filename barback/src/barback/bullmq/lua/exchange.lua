@@ -1,0 +1,384 @@
+--[[
+  Write what became of many jobs, then fetch the next ones. What is left is what BullMQ's moveToFinished, once for each
+  job, and then moveToActive, once for each job wanted, would leave; what those two do for jobs with relatives, unique
+  ones and rate limits, and whatever they would break on, is refused here before anything of it is written.
+
+  KEYS[1] wait  KEYS[2] active  KEYS[3] prioritized  KEYS[4] events  KEYS[5] stalled  KEYS[6] delayed  KEYS[7] meta
+  KEYS[8] pc  KEYS[9] marker  KEYS[10] completed  KEYS[11] failed
+  ARGV[1] key prefix of the queue  ARGV[2] timestamp
+  ARGV[3] packed: {finished, tokens, worker, lock in milliseconds, wake}
+    finished: {{id, token, returnvalue or failedReason, attempts, keep count, keep age in s, stacktraces}, ...};
+      false: no bound of that kind, and no stack traces: it completed
+    tokens: one for each job wanted
+    wake: tell other workers that there is something to fetch
+  Returns {codes, {id, HGETALL, id, HGETALL, ...}, rest, when the next delayed job is due}.
+    codes: BullMQ's (0 written, -1 no hash, -2 no lock, -3 not active, -6 another's lock);
+      -20 for BullMQ's own script; -21 BullMQ's own would break on it
+    rest: 0 as many fetched as wanted; 1 there are no more for now; 2 the next one is for BullMQ's own script
+]]
+local FOR_BULLMQ, DAMAGED = -20, -21
+local AS_WANTED, NO_MORE, NEXT_FOR_BULLMQ = 0, 1, 2
+-- BullMQ removes at most so many jobs for their age with each finished one, and makes so many delayed ones wait with
+-- each fetch.
+local AT_ONCE = 1000
+
+local prefix, now = ARGV[1], ARGV[2]
+local finished, tokens, worker, lock_ms, wake = unpack(cmsgpack.unpack(ARGV[3]))
+local paused, concurrency, rate, most_events =
+  unpack(redis.call("HMGET", KEYS[7], "paused", "concurrency", "max", "opts.maxLenEvents"))
+
+-- A Lua call takes some 8,000 arguments.
+local function in_chunks(size, command, key, arguments)
+  for first = 1, #arguments, size do
+    local last = math.min(first + size - 1, #arguments)
+    if key then
+      redis.call(command, key, unpack(arguments, first, last))
+    else
+      redis.call(command, unpack(arguments, first, last))
+    end
+  end
+end
+
+-- ── finished jobs: removing old ones ───────────────────────────────────────────────────────────────────────────────
+
+local function add_own_keys(keys, key)
+  for _, suffix in ipairs({"", ":logs", ":dependencies", ":processed", ":failed", ":unsuccessful"}) do
+    keys[#keys + 1] = key .. suffix
+  end
+end
+
+-- A failed child may hold its parent up until it is removed.
+local function leave_parent(key, parent)
+  if redis.call("EXISTS", parent) == 0 or redis.call("SREM", parent .. ":dependencies", key) == 0
+    or redis.call("SCARD", parent .. ":dependencies") > 0 then
+    return
+  end
+  local id = string.match(parent, ".*:(.*)")
+  local base = string.sub(parent, 1, #parent - #id)
+  if redis.call("ZREM", base .. "waiting-children", id) == 0 then
+    return
+  end
+  local held_back, most = unpack(redis.call("HMGET", base .. "meta", "paused", "concurrency"))
+  redis.call("RPUSH", base .. "wait", id)
+  if not held_back and not (most and redis.call("LLEN", base .. "active") >= tonumber(most)) then
+    redis.call("ZADD", base .. "marker", 0, "0")
+  end
+  redis.call("XADD", base .. "events", "*", "event", "waiting", "jobId", id, "prev", "waiting-children")
+end
+
+local function remove_jobs(ids)
+  local keys = {}
+  for _, id in ipairs(ids) do
+    local parent = redis.pcall("HGET", prefix .. id, "parentKey")
+    if type(parent) == "string" and parent ~= "" then
+      -- What is wrong with a parent must not keep its child's neighbours from being written.
+      pcall(leave_parent, prefix .. id, parent)
+    end
+    add_own_keys(keys, prefix .. id)
+  end
+  in_chunks(6000, "DEL", nil, keys)
+end
+
+local function remove_old(set, oldest)
+  local ids = redis.call("ZREVRANGEBYSCORE", set, oldest, "-inf", "LIMIT", 0, AT_ONCE)
+  remove_jobs(ids)
+  in_chunks(6000, "ZREM", set, ids)
+end
+
+local function remove_beyond(set, count)
+  local ids = redis.call("ZREVRANGE", set, count, -1)
+  if #ids > 0 then
+    remove_jobs(ids)
+    redis.call("ZREMRANGEBYRANK", set, 0, -(count + 1))
+  end
+end
+
+-- Jobs that end in one set and are kept by the same rule; together they need to be looked at once.
+local groups = {}
+
+local function keep_group(set)
+  local group = groups[set]
+  local oldest = group.age and now - group.age * 1000
+  local old = oldest and redis.call("ZCOUNT", set, "-inf", oldest) or 0
+  local step = old < AT_ONCE and #group.ids or 1
+  for first = 1, #group.ids, step do
+    local members = {}
+    for i = first, first + step - 1 do
+      members[#members + 1] = now
+      members[#members + 1] = group.ids[i]
+    end
+    redis.call("ZADD", set, unpack(members))
+    if old > 0 then remove_old(set, oldest) end
+    if group.count and group.count > 0 then remove_beyond(set, group.count) end
+  end
+  groups[set] = nil
+end
+
+local function keep(set, id, count, age)
+  local group = groups[set]
+  if group and (group.count ~= count or group.age ~= age) then
+    keep_group(set)
+    group = nil
+  end
+  if not group then
+    group = {count = count, age = age, ids = {}}
+    groups[set] = group
+  end
+  group.ids[#group.ids + 1] = id
+end
+
+-- ── finished jobs: writing ─────────────────────────────────────────────────────────────────────────────────────────
+
+local function is_whole(text)
+  return #text < 16 and (text == "0" or string.match(text, "^%-?[1-9]%d*$") ~= nil)
+end
+
+local function have_children(jobs)
+  local keys = {}
+  for _, job in ipairs(jobs) do
+    if not job[7] then
+      keys[#keys + 1] = prefix .. job[1] .. ":dependencies"
+      keys[#keys + 1] = prefix .. job[1] .. ":unsuccessful"
+    end
+  end
+  return #keys > 0 and redis.call("EXISTS", unpack(keys)) > 0
+end
+
+-- Whether a job may be written, in the order in which BullMQ asks; and how many attempts it has made.
+local function check(job, lock, some_have_children)
+  local key = prefix .. job[1]
+  local fields = redis.pcall("HMGET", key, "ats", "atm", "parentKey", "parent", "deid")
+  if not fields.err and not fields[1] and redis.call("EXISTS", key) == 0 then
+    return -1
+  end
+  if some_have_children and have_children({job}) then
+    return FOR_BULLMQ
+  end
+  if lock ~= job[2] then
+    return lock and -6 or -2
+  end
+  if fields.err or not is_whole(fields[2] or "0") then
+    return DAMAGED
+  end
+  if fields[3] or fields[4] or fields[5] then
+    return FOR_BULLMQ
+  end
+  return 0, tonumber(fields[2] or 0)
+end
+
+local function write(job, made)
+  local id, _, value, _, count, age, stacktraces = unpack(job)
+  local key = prefix .. id
+  if stacktraces then
+    redis.call("HSET", key, "failedReason", value, "stacktrace", stacktraces)
+  end
+  if redis.call("LREM", KEYS[2], -1, id) == 0 then
+    return -3
+  end
+  if count == 0 then
+    local keys = {}
+    add_own_keys(keys, key)
+    redis.call("DEL", unpack(keys))
+  elseif stacktraces then
+    redis.call("HSET", key, "atm", made, "finishedOn", now)
+    redis.call("HDEL", key, "defa")
+    keep(KEYS[11], id, count, age)
+  else
+    redis.call("HSET", key, "atm", made, "returnvalue", value, "finishedOn", now)
+    keep(KEYS[10], id, count, age)
+  end
+  return 0
+end
+
+local function trim_events()
+  if not most_events then
+    most_events = 10000
+    redis.call("HSET", KEYS[7], "opts.maxLenEvents", most_events)
+  end
+  redis.call("XTRIM", KEYS[4], "MAXLEN", "~", most_events)
+end
+
+local function tell(job, made)
+  local id, _, value, attempts, _, _, stacktraces = unpack(job)
+  if not stacktraces then
+    redis.call("XADD", KEYS[4], "*", "event", "completed", "jobId", id, "returnvalue", value, "prev", "active")
+    return
+  end
+  redis.call("XADD", KEYS[4], "*", "event", "failed", "jobId", id, "failedReason", value, "prev", "active")
+  if made >= attempts then
+    redis.call("XADD", KEYS[4], "*", "event", "retries-exhausted", "jobId", id, "attemptsMade", made)
+  end
+end
+
+local function is_drained()
+  return redis.call("LLEN", KEYS[1]) == 0 and redis.call("LLEN", KEYS[2]) == 0 and redis.call("ZCARD", KEYS[3]) == 0
+end
+
+local function finish()
+  local codes, lock_keys, unlocked, ids, written = {}, {}, {}, {}, {}
+  for i, job in ipairs(finished) do
+    lock_keys[i] = prefix .. job[1] .. ":lock"
+  end
+  local locks = redis.call("MGET", unpack(lock_keys))
+  local some_have_children = have_children(finished)
+  for i, job in ipairs(finished) do
+    local code, made = check(job, locks[i], some_have_children)
+    if code == 0 then
+      unlocked[#unlocked + 1] = lock_keys[i]
+      ids[#ids + 1] = job[1]
+      code = write(job, made + 1)
+      if code == 0 then written[#written + 1] = {job, made + 1} end
+    end
+    codes[i] = code
+  end
+  if #ids > 0 then
+    redis.call("DEL", unpack(unlocked))
+    redis.call("SREM", KEYS[5], unpack(ids))
+  end
+  if #written > 0 then
+    trim_events()
+    for i = 10, 11 do
+      if groups[KEYS[i]] then keep_group(KEYS[i]) end
+    end
+    for _, one in ipairs(written) do tell(one[1], one[2]) end
+    -- Only now: as long as one of them was active BullMQ would not have said so.
+    if is_drained() then redis.call("XADD", KEYS[4], "*", "event", "drained") end
+  end
+  return codes
+end
+
+-- ── the next jobs ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+local fetched = {}
+
+-- Make delayed jobs wait that are due; their number.
+local function promote()
+  local ids = redis.call("ZRANGEBYSCORE", KEYS[6], 0, (now + 1) * 0x1000 - 1, "LIMIT", 0, AT_ONCE)
+  if #ids == 0 then
+    return 0
+  end
+  redis.call("ZREM", KEYS[6], unpack(ids))
+  for _, id in ipairs(ids) do
+    -- What is not a hash is found when it is fetched; here it must not cost its neighbours their place.
+    local priority = redis.pcall("HGET", prefix .. id, "priority")
+    priority = type(priority) == "string" and tonumber(priority) or 0
+    if priority == 0 then
+      redis.call("LPUSH", KEYS[1], id)
+    else
+      local count = redis.call("INCR", KEYS[8])
+      redis.call("ZADD", KEYS[3], priority * 0x100000000 + count % 0x100000000, id)
+    end
+    redis.call("XADD", KEYS[4], "*", "event", "waiting", "jobId", id, "prev", "delayed")
+    redis.pcall("HSET", prefix .. id, "delay", 0)
+  end
+  return #ids
+end
+
+-- Lock a job and add it to those fetched; false: it is for BullMQ's own script, which tells a broken hash from others.
+local function start(id)
+  local key = prefix .. id
+  if string.sub(id, 1, 2) == "0:" or type(redis.pcall("HINCRBY", key, "ats", 1)) == "table" then
+    return false
+  end
+  redis.call("SET", key .. ":lock", tokens[#fetched / 2 + 1], "PX", lock_ms)
+  redis.call("XADD", KEYS[4], "*", "event", "active", "jobId", id, "prev", "waiting")
+  redis.call("HSET", key, "processedOn", now, "pb", worker)
+  fetched[#fetched + 1] = id
+  fetched[#fetched + 1] = redis.call("HGETALL", key)
+  return true
+end
+
+-- Start jobs in the order in which `ids` has them; those that were, and whether all could be.
+local function start_all(ids)
+  local started = {}
+  for _, id in ipairs(ids) do
+    if not start(id) then
+      return started, false
+    end
+    started[#started + 1] = id
+  end
+  return started, true
+end
+
+local function take_waiting(count)
+  local ids = {}
+  for _, id in ipairs(redis.call("LRANGE", KEYS[1], -count, -1)) do table.insert(ids, 1, id) end
+  local started, all = start_all(ids)
+  if #started > 0 then
+    redis.call("LTRIM", KEYS[1], 0, -(#started + 1))
+    redis.call("LPUSH", KEYS[2], unpack(started))
+  end
+  return #started, all
+end
+
+local function take_prioritized(count)
+  local ids = redis.call("ZRANGE", KEYS[3], 0, count - 1)
+  local started, all = start_all(ids)
+  if #started > 0 then
+    redis.call("ZREM", KEYS[3], unpack(started))
+    redis.call("LPUSH", KEYS[2], unpack(started))
+  end
+  if all and #ids < count then redis.call("DEL", KEYS[8]) end
+  return #started, all
+end
+
+local function take(count)
+  local waiting, all = take_waiting(count)
+  if not all or waiting == count then
+    return waiting, all
+  end
+  local prioritized
+  prioritized, all = take_prioritized(count - waiting)
+  return waiting + prioritized, all
+end
+
+-- How many jobs may start; nil: only BullMQ's own script can tell.
+local function allowed(wanted)
+  if rate then
+    return nil
+  end
+  if paused then
+    return 0
+  end
+  if not concurrency then
+    return wanted
+  end
+  local most = tonumber(concurrency)
+  return most and math.max(0, math.min(wanted, most - redis.call("LLEN", KEYS[2])))
+end
+
+local function fetch()
+  local may = allowed(#tokens)
+  if not may then
+    return NEXT_FOR_BULLMQ, 0
+  end
+  local promoted = AT_ONCE
+  local count, all = 0, true
+  repeat
+    if promoted == AT_ONCE then
+      promoted = promote()
+      if promoted > 0 and may > 0 then wake = true end
+    end
+    if count == may then break end
+    -- If more are due than BullMQ makes wait at once, it looks again before each job.
+    local size = promoted == AT_ONCE and 1 or may - count
+    local got
+    got, all = take(size)
+    count = count + got
+  until got < size or count == #tokens
+  if count > 0 then wake = true end
+  if count == #tokens then
+    return AS_WANTED, 0
+  end
+  if not all then
+    return NEXT_FOR_BULLMQ, 0
+  end
+  local due = may > count and redis.call("ZRANGE", KEYS[6], 0, 0, "WITHSCORES")[2]
+  return NO_MORE, due and tonumber(due) / 0x1000 or 0
+end
+
+local codes = #finished > 0 and finish() or {}
+local rest, due = AS_WANTED, 0
+if #tokens > 0 then rest, due = fetch() end
+if wake then redis.call("ZADD", KEYS[9], 0, "0") end
+return {codes, fetched, rest, due}
