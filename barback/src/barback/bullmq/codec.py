@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import inf
 from typing import Any, cast
 
@@ -41,6 +42,7 @@ SHORT = {
 """What BullMQ calls its options in Redis. A test holds it against the installed package."""
 _LONG = {short: long for long, short in SHORT.items()}
 _KEEP_ALL = Retention()
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,14}")
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, InvalidOptions)
 
 
@@ -50,6 +52,10 @@ LARGEST = 10**14 - 1
 """BullMQ stores numbers with 14 digits; larger ones would not be the same any more."""
 LONGEST_S = LARGEST / 1000
 """Some 3,000 years."""
+
+
+KNOWN_OPTIONS, LONGEST_KNOWN = 256, 1_000
+"""How many texts of options are remembered with what they mean, and up to which length."""
 
 
 def ms(seconds: float) -> int:
@@ -154,6 +160,9 @@ def decode_options(text: str) -> JobOptions:
         keep_logs=_whole(long.get("keepLogs") or 1_000, 1),
         keep_stacktraces=_whole(long.get("stackTraceLimit", 10), 0),
     )
+
+
+_decode_known_options = lru_cache(KNOWN_OPTIONS)(decode_options)
 
 
 def _whole(value: Any, least: int) -> int:
@@ -272,28 +281,28 @@ def _told(error: Exception) -> str:
 
 
 def _options(fields: Fields) -> JobOptions:
-    text = _json(fields, "opts", "{}")
+    """A queue's jobs have few different options: each text is read once."""
+    text = fields.get("opts") or "{}"
     try:
-        return decode_options(text)
+        return _decode_known_options(text) if len(text) <= LONGEST_KNOWN else decode_options(text)
     except _UNREADABLE as error:
+        _check_json("opts", text)
         raise _Unreadable(f"its field 'opts' cannot be used: {type(error).__name__}: {error}") from None
 
 
 def _number(fields: Fields, name: str, default: int | None = None) -> int:
     text = fields[name] if default is None else fields.get(name) or default
     # As Redis reads them: it refuses leading zeros, and we what is too large to be true.
-    if not re.fullmatch(r"0|-?[1-9][0-9]{0,14}", str(text)):
+    if not _WHOLE.fullmatch(str(text)):
         raise _Unreadable(f"its field '{name}' is not a whole number")
     return int(text)
 
 
-def _json(fields: Fields, name: str, default: str) -> str:
-    text = fields.get(name) or default
+def _check_json(name: str, text: str) -> None:
     try:
         json.loads(text)
     except (ValueError, RecursionError):
         raise _Unreadable(f"its field '{name}' is not JSON") from None
-    return text
 
 
 def _stalls(fields: Fields) -> int:
@@ -343,7 +352,10 @@ def encode_stacktraces(earlier: Sequence[str], newest: str, limit: int) -> str:
 
 
 def _decode_stacktraces(fields: Fields) -> tuple[str, ...]:
-    traces = json.loads(fields.get("stacktrace") or "[]")
+    text = fields.get("stacktrace")
+    if not text:
+        return ()
+    traces = json.loads(text)
     return tuple(str(trace) for trace in traces)
 
 
