@@ -4,17 +4,21 @@ Seeded: the seed is in the name of a test.
 """
 
 import random
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import pytest
 
-from barback.broker import Completed, Failed, HandedBack, Outcome, Retry, Settled, Settlement
+from barback.broker import Completed, Failed, HandedBack, NewJob, Outcome, Retry, Settled, Settlement
 from barback.bullmq import BullMQBroker
+from barback.bullmq.adding import add_jobs
 from barback.bullmq.batch import LONGEST_VALUE
 from barback.bullmq.working import Exchanger
+from barback.errors import BrokerUnavailable
 from barback.options import Deduplication, JobOptions, OnFailure, Retention
+from drills.servers import Valkey
 
 from .twins import LEASE, Twin, Twins
 
@@ -272,3 +276,19 @@ async def test_a_failed_child_that_is_removed_for_others_lets_its_parent_go_on(t
     await twins.add_many([JobOptions(keep_failed=Retention(count=1))] * 2)
     await twins.exchange([(place, Failed("no milk")) for place in await fetched(twins, 2)], 1)
     assert [job.id for job in twins.ours.held] == ["parent"]
+
+
+async def test_a_full_redis_takes_outcomes_all_the_same(start_valkey: Callable[..., Valkey], queue_name: str) -> None:
+    """P20: else nothing would ever make room."""
+    broker = BullMQBroker(start_valkey().url)
+    await broker.open()
+    await add_jobs(broker._connection, "bull", [NewJob(queue_name, "any", "{}")] * 3, time.time())
+    jobs = (await broker.exchange(queue_name, [], 2, LEASE)).jobs
+    await broker._connection.run("CONFIG", "SET", "maxmemory", 1)
+    outcomes: list[Outcome] = [Failed("no milk"), Completed()]
+    settlements = [Settlement(job, outcome) for job, outcome in zip(jobs, outcomes, strict=True)]
+    for settlement in settlements:
+        assert (await broker.exchange(queue_name, [settlement], 0, LEASE)).settled == [Settled.WRITTEN]
+    with pytest.raises(BrokerUnavailable, match="takes no writes"):
+        await broker.exchange(queue_name, [], 1, LEASE)
+    await broker.close()

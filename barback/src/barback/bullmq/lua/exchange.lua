@@ -148,6 +148,9 @@ end
 local function check(job, lock, some_have_children)
   local key = prefix .. job[1]
   local fields = redis.pcall("HMGET", key, "ats", "atm", "parentKey", "parent", "deid")
+  if fields.err and not string.find(fields.err, "WRONGTYPE", 1, true) then
+    return FOR_BULLMQ
+  end
   if not fields.err and not fields[1] and redis.call("EXISTS", key) == 0 then
     return -1
   end
@@ -214,26 +217,37 @@ local function is_drained()
   return redis.call("LLEN", KEYS[1]) == 0 and redis.call("LLEN", KEYS[2]) == 0 and redis.call("ZCARD", KEYS[3]) == 0
 end
 
-local function finish()
-  local codes, lock_keys, unlocked, ids, written = {}, {}, {}, {}, {}
+-- The codes of all jobs, and how many attempts each has made. Unlocks those that may be written.
+local function check_all()
+  local codes, attempts, lock_keys, unlocked, ids = {}, {}, {}, {}, {}
   for i, job in ipairs(finished) do
     lock_keys[i] = prefix .. job[1] .. ":lock"
   end
   local locks = redis.call("MGET", unpack(lock_keys))
   local some_have_children = have_children(finished)
   for i, job in ipairs(finished) do
-    local code, made = check(job, locks[i], some_have_children)
-    if code == 0 then
+    codes[i], attempts[i] = check(job, locks[i], some_have_children)
+    if codes[i] == 0 then
       unlocked[#unlocked + 1] = lock_keys[i]
       ids[#ids + 1] = job[1]
-      code = write(job, made + 1)
-      if code == 0 then written[#written + 1] = {job, made + 1} end
     end
-    codes[i] = code
   end
   if #ids > 0 then
+    -- The first of all writes: a full Redis refuses a script none but its first one, if that takes memory.
     redis.call("DEL", unpack(unlocked))
     redis.call("SREM", KEYS[5], unpack(ids))
+  end
+  return codes, attempts
+end
+
+local function finish()
+  local codes, attempts = check_all()
+  local written = {}
+  for i, job in ipairs(finished) do
+    if codes[i] == 0 then
+      codes[i] = write(job, attempts[i] + 1)
+      if codes[i] == 0 then written[#written + 1] = {job, attempts[i] + 1} end
+    end
   end
   if #written > 0 then
     trim_events()
