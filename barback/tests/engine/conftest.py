@@ -8,6 +8,8 @@ import pytest
 from barback.bullmq import BullMQBroker
 from drills.servers import Valkey
 
+from .twins import Twin, Twins
+
 
 @pytest.fixture
 async def broker(valkey_url: str) -> AsyncGenerator[BullMQBroker]:
@@ -15,6 +17,13 @@ async def broker(valkey_url: str) -> AsyncGenerator[BullMQBroker]:
     await opened.open()
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def twins(broker: BullMQBroker, queue_name: str) -> Twins:
+    """A queue for BullMQ's own scripts, and one for ours."""
+    connection = broker._connection
+    return Twins(Twin(connection, f"{queue_name}-theirs"), Twin(connection, f"{queue_name}-ours"))
 
 
 @pytest.fixture

@@ -1,208 +1,21 @@
-"""Our one script leaves what BullMQ's own leave, key for key, whatever is done to a queue (P2, P16, P17, P18).
+"""Our one script leaves what BullMQ's own leave, key for key (P2, P16, P17, P18). `test_any_exchange.py`: at random."""
 
-Seeded: the seed is in the name of a test.
-"""
-
-import random
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
-from barback.broker import Completed, Failed, HandedBack, NewJob, Outcome, Retry, Settled, Settlement
+from barback.broker import Completed, Failed, NewJob, Outcome, Settled, Settlement
 from barback.bullmq import BullMQBroker
 from barback.bullmq.adding import add_jobs
-from barback.bullmq.batch import LONGEST_VALUE
+from barback.bullmq.connection import Call
 from barback.bullmq.working import Exchanger
 from barback.errors import BrokerUnavailable
-from barback.options import Deduplication, JobOptions, OnFailure, Retention
+from barback.options import Deduplication, JobOptions, Retention
 from drills.servers import Valkey
 
-from .twins import LEASE, Twin, Twins
-
-STEPS = 60
-RETENTIONS = [
-    Retention(),
-    Retention(),
-    Retention(count=0),
-    Retention(count=2),
-    Retention(count=1_000, age_s=24 * 3600),
-    Retention(age_s=2),
-    Retention(count=3, age_s=2),
-]
-ON_FAILURE: list[OnFailure | None] = [None, "ignore", "fail-parent", "continue-parent", "remove"]
-
-
-@pytest.fixture
-def twins(broker: BullMQBroker, queue_name: str) -> Twins:
-    connection = broker._connection
-    return Twins(Twin(connection, f"{queue_name}-theirs"), Twin(connection, f"{queue_name}-ours"))
-
-
-@dataclass(slots=True)
-class Play:
-    """What happens to both, by dice."""
-
-    twins: Twins
-    dice: random.Random
-    done: Counter[str] = field(default_factory=Counter[str])
-
-    def operations(self) -> list[tuple[int, Callable[[], Awaitable[None]]]]:
-        return [
-            (10, self.add),
-            (20, self.exchange),
-            (4, self.let_pass),
-            (2, self.add_family),
-            (3, self.limit),
-            (3, self.pause),
-            (5, self.spoil_a_held_one),
-            (2, self.spoil_a_waiting_one),
-            (1, self.spoil_a_finished_one),
-            (1, self.hear_of_node_5),
-        ]
-
-    async def step(self) -> None:
-        weights, operations = zip(*self.operations(), strict=True)
-        [operation] = self.dice.choices(operations, weights)
-        self.done[operation.__name__] += 1
-        await operation()
-
-    def options(self) -> JobOptions:
-        dice = self.dice
-        return JobOptions(
-            job_id=dice.choice([None] * 6 + ["mine", "ours"]),
-            priority=dice.choice([0, 0, 0, 1, 5]),
-            delay_s=dice.choice([0, 0, 0, 0.001, 1.5]),
-            attempts=dice.choice([1, 1, 3]),
-            lifo=dice.random() < 0.2,
-            deduplicate=dice.choice([None] * 5 + [Deduplication.simple("a"), Deduplication.keep_last("b")]),
-            keep_completed=dice.choice(RETENTIONS),
-            keep_failed=dice.choice(RETENTIONS),
-            keep_stacktraces=dice.choice([0, 2, 10]),
-        )
-
-    def outcome(self) -> Outcome:
-        return self.dice.choice(
-            [
-                Completed(),
-                Completed('{"täglich": "1\\u0000"}'),
-                Completed(f'"{"x" * LONGEST_VALUE}"' if self.dice.random() < 0.1 else '"short"'),
-                Failed("no milk", "Traceback: no milk\n  at line 1"),
-                Failed(""),
-                Retry(0, "again", "Traceback: again"),
-                Retry(1.0, "later", "Traceback: later"),
-                HandedBack(),
-            ]
-        )
-
-    async def add(self) -> None:
-        for _ in range(self.dice.choice([1, 1, 5])):
-            await self.twins.add(self.options())
-
-    async def add_family(self) -> None:
-        on_failure = self.dice.choice(ON_FAILURE)
-        name = f"family-{self.done['add_family']}"
-        await self.twins.add_family(name, JobOptions(on_failure=on_failure, keep_failed=self.dice.choice(RETENTIONS)))
-
-    async def exchange(self) -> None:
-        held = list(range(len(self.twins.ours.held)))
-        places = self.dice.sample(held, self.dice.randint(0, len(held)))
-        settle = [(place, self.outcome()) for place in places]
-        await self.twins.exchange(settle, self.dice.choice([0, 1, 3, 10]))
-
-    async def let_pass(self) -> None:
-        self.twins.now += self.dice.choice([0.001, 1.0, 3.0])
-
-    async def limit(self) -> None:
-        name, value = self.dice.choice([("concurrency", 2), ("concurrency", 0), ("max", 2)])
-        if self.dice.random() < 0.7:
-            await self.twins.run(lambda keys: ("HDEL", keys["meta"], "concurrency", "max"))
-        else:
-            await self.twins.run(lambda keys: ("HSET", keys["meta"], name, value, "duration", 600_000))
-
-    async def pause(self) -> None:
-        if self.dice.random() < 0.3:
-            await self.twins.run(lambda keys: ("HSET", keys["meta"], "paused", 1))
-        else:
-            await self.twins.run(lambda keys: ("HDEL", keys["meta"], "paused"))
-
-    async def hear_of_node_5(self) -> None:
-        await self.twins.run(lambda keys: ("HSET", keys["meta"], "version", "bullmq:5.81.5"))
-
-    async def spoil_a_held_one(self) -> None:
-        if not self.twins.ours.held:
-            return
-        job_id = self.dice.choice(self.twins.ours.held).id
-        spoils: list[Callable[[], Awaitable[None]]] = [
-            lambda: self.twins.run(lambda keys: ("SET", keys.job(job_id) + ":lock", "somebody's")),
-            lambda: self.twins.run(lambda keys: ("DEL", keys.job(job_id) + ":lock")),
-            lambda: self.remove_hash(job_id),
-            lambda: self.twins.run(lambda keys: ("LREM", keys["active"], 0, job_id)),
-            lambda: self.twins.run(lambda keys: ("SADD", keys["stalled"], job_id)),
-            lambda: self.twins.run(lambda keys: ("SADD", keys.job(job_id) + ":dependencies", "a child")),
-            lambda: self.twins.run(lambda keys: ("ZADD", keys.job(job_id) + ":unsuccessful", 1, "a child")),
-            lambda: self.make_unique(job_id),
-            lambda: self.twins.run(lambda keys: ("HSET", keys.job(job_id), "defa", "a child failed")),
-            lambda: self.damage(job_id),
-            lambda: self.replace(job_id),
-        ]
-        await self.dice.choice(spoils)()
-
-    async def damage(self, job_id: str) -> None:
-        # One that is gone, or that BullMQ's scripts do more with than with most, is another matter.
-        if await self.is_plain(job_id):
-            self.twins.late.add(job_id)
-            self.twins.damaged.add(job_id)
-            await self.write(job_id, "atm")
-
-    async def make_unique(self, job_id: str) -> None:
-        if await self.is_plain(job_id):
-            self.twins.late.add(job_id)
-            await self.twins.run(lambda keys: ("HSET", keys.job(job_id), "deid", "a"))
-
-    async def replace(self, job_id: str) -> None:
-        if await self.is_plain(job_id):
-            self.twins.late.add(job_id)
-            self.twins.damaged.add(job_id)
-            await self.remove_hash(job_id)
-            await self.twins.run(lambda keys: ("SET", keys.job(job_id), "not a hash"))
-
-    async def is_plain(self, job_id: str) -> bool:
-        ours = self.twins.ours
-        key = ours.keys.job(job_id)
-        if await ours.run("TYPE", key) != "hash" or await ours.run("EXISTS", f"{key}:dependencies"):
-            return False
-        return not any(await ours.run("HMGET", key, "parentKey", "deid"))
-
-    async def spoil_a_waiting_one(self) -> None:
-        waiting = await self.twins.ours.run("LRANGE", self.twins.ours.keys["wait"], 0, -1)
-        waiting += await self.twins.ours.run("ZRANGE", self.twins.ours.keys["prioritized"], 0, -1)
-        for job_id in waiting[:1]:
-            if self.dice.random() < 0.3:
-                await self.remove_hash(job_id)
-            elif await self.is_plain(job_id):
-                self.twins.ordered = False
-                await self.write(job_id, "ats")
-
-    async def spoil_a_finished_one(self) -> None:
-        for job_id in await self.twins.ours.run("ZRANGE", self.twins.ours.keys["completed"], 0, 0):
-            await self.remove_hash(job_id)
-
-    async def remove_hash(self, job_id: str) -> None:
-        await self.twins.run(lambda keys: ("DEL", keys.job(job_id)))
-
-    async def write(self, job_id: str, name: str) -> None:
-        await self.twins.run(lambda keys: ("HSET", keys.job(job_id), name, "many"))
-
-
-@pytest.mark.parametrize("seed", range(20))
-async def test_any_sequence_of_operations_leaves_the_same_keys_values_and_events(seed: int, twins: Twins) -> None:
-    play = Play(twins, random.Random(seed))
-    for _ in range(STEPS):
-        await play.step()
-    assert play.done["exchange"] > 10
+from .twins import LEASE, Twins
 
 
 async def fetched(twins: Twins, count: int) -> list[int]:
@@ -215,6 +28,30 @@ async def test_hundreds_are_settled_and_fetched_as_one_by_one(twins: Twins) -> N
     await twins.add_many([JobOptions(keep_completed=Retention(count=50))] * 400)
     places = await fetched(twins, 230)
     await twins.exchange([(place, Completed(str(place))) for place in places], 150)
+
+
+@pytest.mark.parametrize("options", [JobOptions(), JobOptions(deduplicate=Deduplication.simple("key"))])
+async def test_a_hundred_outcomes_and_the_next_hundred_jobs_take_one_call(
+    options: JobOptions, twins: Twins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B8: calls do not grow with the concurrency, nor for what is BullMQ's own."""
+    await twins.add_many([JobOptions()] * 199 + [options])
+    places = await fetched(twins, 100)
+    connection = twins.ours.connection
+    sent: list[int] = []
+
+    async def count(calls: Sequence[Call], atomic: bool) -> list[list[Any]]:
+        sent.append(len(calls))
+        return await send(calls, atomic)
+
+    send = connection._send
+    monkeypatch.setattr(connection, "_send", count)
+    settlements = [Settlement(twins.ours.held[place], Completed()) for place in places]
+    exchange = await Exchanger(connection, twins.ours.keys, LEASE, twins.now).exchange(settlements, 100)
+    last = [Settlement(job, Completed()) for job in exchange.jobs]
+    await Exchanger(connection, twins.ours.keys, LEASE, twins.now).exchange(last, 100)
+    assert len(exchange.jobs) == 100
+    assert sent == [2, 2 + (options.deduplicate is not None)]
 
 
 async def test_a_job_that_was_spoilt_in_the_middle_hurts_none_beside_it(twins: Twins) -> None:
@@ -268,14 +105,47 @@ async def test_events_are_kept_to_about_the_number_that_is_set(twins: Twins) -> 
         assert await twin.run("XLEN", twin.keys["events"]) <= 20 + 200 + 100
 
 
-async def test_a_failed_child_that_is_removed_for_others_lets_its_parent_go_on(twins: Twins) -> None:
+@pytest.mark.parametrize("count", [0, 1])
+async def test_all_that_hangs_on_a_job_goes_with_it(twins: Twins, count: int) -> None:
+    await twins.add_many([JobOptions(keep_completed=Retention(count=count), keep_failed=Retention(count=count))] * 6)
+    places = await fetched(twins, 6)
+    for job in twins.ours.held:
+        await twins.add_beside(job.id)
+    await twins.exchange([(place, [Completed(), Failed("no milk", "Traceback")][place % 2]) for place in places], 0)
+
+
+async def test_jobs_that_are_kept_by_different_rules_follow_each_its_own(twins: Twins) -> None:
+    """P16."""
+    await twins.add_many([JobOptions(keep_completed=Retention())] * 8)
+    for _ in range(8):
+        await fetched(twins, 1)
+        await twins.exchange([(0, Completed())], 0)
+        twins.now += 1
+    ages = [6.0, 6.0, 2.0, 6.0, 4.0]
+    await twins.add_many([JobOptions(keep_completed=Retention(age_s=age)) for age in ages])
+    await twins.exchange([(place, Completed()) for place in await fetched(twins, 5)], 0)
+
+
+@pytest.mark.parametrize("paused", [False, True])
+async def test_a_failed_child_that_is_removed_for_others_lets_its_parent_go_on(twins: Twins, paused: bool) -> None:
     """P16."""
     await twins.add_family("parent", JobOptions(keep_failed=Retention()))
     await twins.exchange([(place, Failed("no milk")) for place in await fetched(twins, 2)], 0)
     twins.now += 1
     await twins.add_many([JobOptions(keep_failed=Retention(count=1))] * 2)
-    await twins.exchange([(place, Failed("no milk")) for place in await fetched(twins, 2)], 1)
-    assert [job.id for job in twins.ours.held] == ["parent"]
+    places = await fetched(twins, 2)
+    await twins.run(lambda keys: ("DEL", keys["marker"]))
+    if paused:
+        await twins.run(lambda keys: ("HSET", keys["meta"], "paused", 1))
+    await twins.exchange([(place, Failed("no milk")) for place in places], 2)
+    assert [job.id for job in twins.ours.held] == ([] if paused else ["parent"])
+
+
+async def test_what_older_versions_left_in_the_waiting_list_is_no_job(twins: Twins) -> None:
+    await twins.add_many([JobOptions()] * 3)
+    await twins.run(lambda keys: ("RPUSH", keys["wait"], "0:0"))
+    await twins.exchange([], 2)
+    assert [job.id for job in twins.ours.held] == ["1", "2"]
 
 
 async def test_a_full_redis_takes_outcomes_all_the_same(start_valkey: Callable[..., Valkey], queue_name: str) -> None:

@@ -138,6 +138,12 @@ class Twins:
         for twin in (self.theirs, self.ours):
             await twin.run(*command(twin.keys))
 
+    async def add_beside(self, job_id: str) -> None:
+        """A log line, a deferred failure, and the sign that somebody looked whether it stalled."""
+        await self.run(lambda keys: ("RPUSH", keys.job(job_id) + ":logs", "a line"))
+        await self.run(lambda keys: ("HSET", keys.job(job_id), "defa", "a child failed"))
+        await self.run(lambda keys: ("SADD", keys["stalled"], job_id))
+
     async def exchange(self, settle: Sequence[tuple[int, Any]], fetch: int) -> None:
         """Settle the held jobs at these places so, fetch, and compare answers and all that is left in Redis."""
         places = [place for place, _ in settle]
