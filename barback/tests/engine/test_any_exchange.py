@@ -35,6 +35,7 @@ class Play:
 
     twins: Twins
     dice: random.Random
+    spoilt: set[str] = field(default_factory=set[str])
     done: Counter[str] = field(default_factory=Counter[str])
 
     def operations(self) -> list[tuple[int, Callable[[], Awaitable[None]]]]:
@@ -120,9 +121,12 @@ class Play:
         await self.twins.run(lambda keys: ("HSET", keys["meta"], "version", "bullmq:5.81.5"))
 
     async def spoil_a_held_one(self) -> None:
-        if not self.twins.ours.held:
+        # Each once: what two spoils together do depends on the order in which they are met.
+        whole = [job.id for job in self.twins.ours.held if job.token not in self.spoilt]
+        if not whole:
             return
-        job_id = self.dice.choice(self.twins.ours.held).id
+        job_id = self.dice.choice(whole)
+        self.spoilt |= {job.token for job in self.twins.ours.held if job.id == job_id}
         spoils: list[Callable[[], Awaitable[None]]] = [
             lambda: self.twins.run(lambda keys: ("SET", keys.job(job_id) + ":lock", "somebody's")),
             lambda: self.twins.run(lambda keys: ("DEL", keys.job(job_id) + ":lock")),

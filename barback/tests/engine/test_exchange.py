@@ -67,7 +67,8 @@ async def test_a_job_that_was_spoilt_in_the_middle_hurts_none_beside_it(twins: T
     await twins.run(lambda keys: ("SET", keys.job("17"), "not a hash"))
     twins.late = twins.damaged = {"14", "17"}
     await twins.exchange([(place, Completed()) for place in places], 10)
-    spoilt = {"2", "5", "8", "11", "14", "17"}
+    # A lock that ran out is taken up again.
+    spoilt = {"2", "8", "11", "14", "17"}
     completed = await twins.ours.run("ZRANGE", twins.ours.keys["completed"], 0, -1)
     assert set(completed) == {str(n) for n in range(1, 21)} - spoilt
     assert await twins.ours.run("ZRANGE", twins.ours.keys["failed"], 0, -1) == ["14", "17"]

@@ -9,15 +9,13 @@ from typing import Any
 
 import pytest
 
-from barback.broker import Exchange, FetchedJob, Lease, NewFlow, NewJob, Settled, Settlement
+from barback.broker import Exchange, FetchedJob, Lease, NewFlow, NewJob, Settlement
 from barback.bullmq.adding import add_flow, add_jobs
 from barback.bullmq.batch import fits
 from barback.bullmq.connection import Call, Connection
 from barback.bullmq.keys import Keys, keys_of
-from barback.bullmq.layout import run_keeping_layout
 from barback.bullmq.one_by_one import Fetch, OneByOne
-from barback.bullmq.tending import set_alone
-from barback.bullmq.working import Exchanger, _kept, _settled
+from barback.bullmq.working import Exchanger, _settled
 from barback.options import JobOptions
 
 PREFIX = "bull"
@@ -169,28 +167,26 @@ class Twins:
         """As BullMQ's own worker would: one call of its scripts for each outcome, and one for each job fetched."""
         twin = self.theirs
         scripts = OneByOne(twin.connection, twin.keys, LEASE, self.now)
-        settled: dict[int, Settled] = {}
-        late = [s for s in settlements if s.job.id in self.late and fits(s)]
-        settled |= await self.settle(scripts, sorted((s for s in settlements if s not in late), key=fits))
+        exchanger = Exchanger(twin.connection, twin.keys, LEASE, self.now)
+        told: list[Any] = [None] * len(settlements)
+        late = [i for i, s in enumerate(settlements) if s.job.id in self.late and fits(s)]
+        first = [i for i in range(len(settlements)) if i not in late]
+        await exchanger._settle_again(settlements, told, sorted(first, key=lambda i: fits(settlements[i])))
         if len(settlements) > fetch:
             await twin.run("ZADD", twin.keys["marker"], 0, "0")
         fetches: list[Fetch] = []
         while len(fetches) < fetch and all(f.job for f in fetches):
             await scripts.fetch(fetches, len(fetches) + 1)
-        for settlement in late:
-            if settlement.job.id in self.damaged:
-                settlement.job.unreadable = "Job cannot be read: its hash was damaged while it ran"
-        settled |= await self.settle(scripts, late)
+        for i in late:
+            if settlements[i].job.id in self.damaged:
+                settlements[i].job.damaged = True
+                settlements[i].job.unreadable = "Job cannot be read: its hash was damaged while it ran"
+        await exchanger._settle_again(settlements, told, late)
+        await exchanger._settle_unlocked(settlements, told)
         last = fetches[-1] if fetches else Fetch()
         jobs = [f.job for f in fetches if f.job]
-        return Exchange([settled[id(s)] for s in settlements], jobs, last.next_at, last.limited_until)
-
-    async def settle(self, scripts: OneByOne, settlements: Sequence[Settlement]) -> dict[int, Settled]:
-        connection, keys = self.theirs.connection, self.theirs.keys
-        alone = [set_alone(connection, keys, s.job, _kept(s)) for s in settlements if s.job.crashes]
-        commands = [*alone, *(scripts.settle(s) for s in settlements)]
-        answers = await run_keeping_layout(connection, keys, commands, errors_as_answers=True)
-        return {id(s): _settled(s, answer) for s, answer in zip(settlements, answers[len(alone) :], strict=True)}
+        settled = [_settled(s, answer) for s, answer in zip(settlements, told, strict=True)]
+        return Exchange(settled, jobs, last.next_at, last.limited_until)
 
     async def compare(self) -> None:
         """Everything in Redis."""

@@ -45,6 +45,8 @@ class Exchanger:
 
     async def exchange(self, settlements: Sequence[Settlement], fetch: int) -> Exchange:
         """Write all outcomes, then fetch up to `fetch` jobs."""
+        if not settlements and not fetch:
+            return Exchange([], [])
         settled: list[Settled] = []
         # A slot is freed that we do not take. Where a limit held other workers back, no script tells them (B6).
         wake = len(settlements) > fetch
