@@ -43,8 +43,15 @@ async def workers(url: str, queue: str) -> AsyncGenerator[list[int]]:
             await worker.wait()
 
 
-@pytest.mark.parametrize(("deed", "code"), [("segfault", -11), ("exit", 1), ("killed", -9)])
-@pytest.mark.parametrize("scheduled", [False, True], ids=["plain", "made by a schedule"])
+@pytest.mark.parametrize(
+    ("deed", "code", "scheduled"),
+    [
+        ("segfault", -11, False),
+        ("exit", 1, True),
+        pytest.param("killed", -9, False, marks=pytest.mark.slow),
+        pytest.param("segfault", -11, True, marks=pytest.mark.slow),
+    ],
+)
 async def test_a_job_that_kills_its_worker_is_failed_after_three_crashes_and_its_neighbours_are_done(
     valkey_url: str, broker: BullMQBroker, queue_name: str, deed: str, code: int, scheduled: bool
 ) -> None:
