@@ -23,10 +23,11 @@ demo: setup ## Import the sample into a temporary folder, work it, print the res
 	@$(UV) run --no-sync cafes demo
 
 test: setup $(NODE_READY) ## The tests, under 8 minutes on 2 cores
-	$(UV) run --no-sync pytest -m "not slow"
+	$(UV) run --no-sync pytest -m "not slow" -n 2 --dist loadfile barback/tests cafes/tests
+	$(UV) run --no-sync pytest -m "not slow" drills # alone: they take time
 
-test-full: setup $(NODE_READY) ## All tests: long drills and big imports too
-	$(UV) run --no-sync pytest
+test-full: test ## All tests: long drills and big imports too
+	$(UV) run --no-sync pytest -m slow
 
 check: setup ## Linters, types, the direction of imports
 	$(UV) run --no-sync ruff format --check .

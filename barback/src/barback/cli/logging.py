@@ -33,7 +33,6 @@ def configure_logging() -> None:
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(LEVEL),
-        cache_logger_on_first_use=True,
     )
 
 
