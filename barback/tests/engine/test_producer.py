@@ -295,7 +295,9 @@ AROUND.append(AROUND)
 
 
 @pytest.mark.parametrize(
-    "data", [float("nan"), {"cafeId": float("inf")}, {"cafeId": object()}, {1, 2}, {(1, 2): 3}, AROUND, b"{}"], ids=str
+    "data",
+    [float("nan"), {"cafeId": float("inf")}, {"cafeId": object()}, {1, 2}, {(1, 2): 3}, AROUND, b"{}"],
+    ids=["nan", "infinity", "an object", "a set", "a pair for a key", "itself", "bytes"],
 )
 async def test_raw_refuses_what_is_no_json_value(
     broker: BullMQBroker, enqueue: Producer, process: Job[ProcessCafe, None, Any], data: Any
