@@ -174,7 +174,7 @@ def job(  # noqa: PLR0913 — a declaration reads best as one call
     """Declare the function below as the handler of job `name` in `queue`.
 
     The function takes a payload (a subclass of `Payload`) and a `Context`. What it returns is the job's result and must
-    be JSON-able (pydantic models are), 2 MB of it at most. The options mean what `JobOptions` says; `timeout_s` None
+    be JSON-able (pydantic models are), 8 MB of it at most. The options mean what `JobOptions` says; `timeout_s` None
     lets an attempt take as long as it likes. `deduplicate` holds for every enqueue, whatever the payload, and wins over
     `Payload.unique`. `keep_logs`: so many lines of the job's log; `keep_stacktraces`: those of so many failed attempts;
     the newest of each.
