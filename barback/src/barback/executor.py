@@ -13,14 +13,13 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor as Pool
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from threading import Event
 from typing import Any, TypeVar, cast
 
 import structlog
 
 from barback.broker import Completed, Failed, FetchedJob, HandedBack, Outcome
 from barback.errors import InvalidPayload, UnknownJob
-from barback.job import AnyJob, Context
+from barback.job import AnyJob, Context, Flag
 from barback.outcomes import LONGEST_REASON, Chance, Ending, after_error, after_return, describe, writable
 from barback.payload import Payload, parse_payload
 from barback.processes import START_S, Process, Processes
@@ -45,7 +44,7 @@ DEATH_S = 1.0
 class Attempt:
     """What the worker knows of a running job and says to it."""
 
-    cancelled: Event = field(default_factory=Event)
+    cancelled: Flag = field(default_factory=Flag)
     """Set when the handler should end early; handlers in threads look at it."""
     taken_back: bool = False
     """The worker cancels the attempt to hand the job back: that is no failure."""
@@ -99,14 +98,13 @@ class Executor:
             return _failed(str(error))
         except BaseException as error:  # noqa: BLE001 — a payload's own validator may raise anything
             return _failed(f"Payload of '{fetched.name}' does not fit: {describe(error)}")
-        chance = Chance(fetched.attempt, fetched.options.attempts, fetched.options.backoff, self._draw())
         try:
-            ending = await self._call(job, payload, fetched, chance, attempt)
+            ending = await self._call(job, payload, fetched, attempt)
         except BaseException as error:  # noqa: BLE001 — even CancelledError and SystemExit end one job only (B3)
             if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
                 # By somebody else than the handler: the loop is about to end under it.
                 attempt.taken_back = True
-            ending = after_error(job, chance, error)
+            ending = after_error(job, self._chance(fetched), error)
         if ending.inexact is not None:
             log.warning(
                 "result holds a number that JavaScript rounds: return it as a text",
@@ -116,10 +114,13 @@ class Executor:
             )
         return _interrupted(fetched, attempt, ending) or ending.outcome
 
-    async def _call(
-        self, job: AnyJob, payload: Payload, fetched: FetchedJob, chance: Chance, attempt: Attempt
-    ) -> Ending:
+    async def _call(self, job: AnyJob, payload: Payload, fetched: FetchedJob, attempt: Attempt) -> Ending:
         ctx = self._make_context(fetched, attempt)
+        if job.runs_in == "loop" and job.timeout_s is None:
+            try:
+                return after_return(job, await job.handler(payload, ctx))
+            finally:
+                attempt.cancelled.set()
         timeout = asyncio.timeout(None)
         process = await self._processes.take(job, self._threads) if job.runs_in == "process" else None
         try:
@@ -127,7 +128,7 @@ class Executor:
                 # Its time runs from now: not while a process starts.
                 timeout.reschedule(_deadline(job))
                 if process is not None:
-                    return await self._call_in_process(process, _start(fetched, chance), ctx, attempt)
+                    return await self._call_in_process(process, _start(fetched, self._chance(fetched)), ctx, attempt)
                 if job.runs_in == "thread":
                     return await self._call_in_thread(job, payload, ctx, attempt)
                 return after_return(job, await job.handler(payload, ctx))
@@ -174,6 +175,9 @@ class Executor:
 
     def _came_back(self, _call: Future[Any]) -> None:
         self._left -= 1
+
+    def _chance(self, fetched: FetchedJob) -> Chance:
+        return Chance(fetched.attempt, fetched.options.attempts, fetched.options.backoff, self._draw())
 
     def _refusal(self, fetched: FetchedJob) -> str | None:
         """The reason to fail it without running it; None: there is none."""

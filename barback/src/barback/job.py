@@ -88,6 +88,21 @@ class Cancellation(Protocol):
     def is_set(self) -> bool: ...
 
 
+class Flag:
+    """A `threading.Event` that nobody waits for, and so costs nothing. Safe to use from any thread."""
+
+    __slots__ = ("_set",)
+
+    def __init__(self) -> None:
+        self._set = False
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def set(self) -> None:
+        self._set = True
+
+
 @dataclass(frozen=True, slots=True)
 class Context(Generic[ServicesT]):
     """What a handler is given besides its payload: one attempt of one job.

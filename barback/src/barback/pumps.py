@@ -42,15 +42,15 @@ class Pumps:
 
     def names(self) -> list[str]:
         """The jobs that run now, by name and id. May be called from any thread."""
-        return [name for pump in self._all for name in pump.names()]
+        return [name for pump in self._all for name in pump.running.names()]
 
     def lost(self, job: FetchedJob) -> None:
         """Its lock is lost."""
-        self._by_queue[job.queue].lost(job)
+        self._by_queue[job.queue].running.lost(job)
 
     def cancel(self, job: FetchedJob, reason: str) -> None:
         """Somebody wants it to end."""
-        self._by_queue[job.queue].cancel(job, reason)
+        self._by_queue[job.queue].running.cancel(job, reason)
 
     def start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """Run all, each until it is drained."""
@@ -64,10 +64,10 @@ class Pumps:
             async with asyncio.timeout(grace_s):
                 await at_once.wait()
         for pump in self._all:
-            pump.take_back()
+            pump.running.take_back()
         await asyncio.sleep(TAKE_BACK_S)
         for pump in self._all:
-            pump.abandon()
+            pump.running.abandon()
         await asyncio.sleep(WRITE_S)
         log.error("stopped without writing every outcome: the broker does not answer")
         for one in working:
@@ -78,11 +78,11 @@ class Pumps:
         if self.idle:
             return
         for pump in self._all:
-            pump.take_back()
+            pump.running.take_back()
         if any(pump.busy for pump in self._all):
             await asyncio.sleep(TAKE_BACK_S)
         for pump in self._all:
-            pump.abandon()
+            pump.running.abandon()
         with contextlib.suppress(BarbackError, TimeoutError):
             async with asyncio.timeout(WRITE_S):
                 for pump in self._all:

@@ -31,6 +31,7 @@ from barback.pumps import Pumps
 from barback.quarantine import Quarantine
 from barback.recovery import Recovery
 from barback.recycling import Bounds, resident_mb
+from barback.running import RunningJobs
 from barback.scheduler import Scheduler
 from barback.threads import make_threads
 
@@ -197,11 +198,11 @@ class Worker:
         )
         lease = Lease(self.name, self._options.lock_s)
         quarantine = Quarantine(self._broker, outage)
-        grace_s = self._options.grace_s
+        running = [RunningJobs(q, executor, locks, quarantine, self._options.grace_s) for q in self._queues]
         return Pumps(
             [
-                Pump(self._broker, queue, self._concurrency(queue), lease, executor, locks, quarantine, outage, grace_s)
-                for queue in self._queues
+                Pump(self._broker, queue, self._concurrency(queue), lease, jobs, outage)
+                for queue, jobs in zip(self._queues, running, strict=True)
             ]
         )
 

@@ -1,6 +1,7 @@
 """One queue's loop: how outcomes gather, what it does when the broker fails, and when it listens for jobs."""
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -27,11 +28,13 @@ from barback.executor import Attempt, Executor
 from barback.job import Context, Job, job
 from barback.locks import LockKeeper
 from barback.memory import MemoryBroker
+from barback.outage import Outage
 from barback.payload import NoPayload
 from barback.producer import Producer
 from barback.pump import UNWRITABLE, Pump
 from barback.quarantine import Quarantine
 from barback.registry import Registry
+from barback.running import RunningJobs
 
 from .eventually import until
 
@@ -48,12 +51,15 @@ class Watched(MemoryBroker):
         self.listening = 0
         self.failing = 0
         self.answer: Callable[[Settlement], Settled | None] = lambda _: None
+        self.at_gate = 0
         self.gate = asyncio.Event()
         self.gate.set()
         self.deaf = False
 
     async def exchange(self, queue: str, settlements: Sequence[Settlement], fetch: int, lease: Lease) -> Exchange:
+        self.at_gate += 1
         await self.gate.wait()
+        self.at_gate -= 1
         self.asked.append(([settlement.outcome for settlement in settlements], fetch))
         if self.failing:
             self.failing -= 1
@@ -122,13 +128,20 @@ async def pumping(
     with ThreadPoolExecutor(1) as threads:
         executor = executor or Executor(Registry([of]), make_context, threads)
         locks = LockKeeper(broker, 30.0)
-        pump = Pump(broker, of.queue, concurrency, Lease("tester", 30.0), executor, locks, Quarantine(broker))
-        running = asyncio.create_task(pump.run())
+        running = RunningJobs(of.queue, executor, locks, Quarantine(broker))
+        pump = Pump(broker, of.queue, concurrency, Lease("tester", 30.0), running, Outage())
+        working = asyncio.create_task(pump.run())
         yield pump
         pump.drain()
-        pump.take_back()
+        pump.running.take_back()
         async with asyncio.timeout(5):
-            await running
+            await working
+
+
+async def settled() -> None:
+    """Let everything happen that waits for nobody."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 async def add(broker: Broker, handlers: Handlers, count: int) -> None:
@@ -169,6 +182,90 @@ async def test_what_waits_is_fetched_up_to_the_free_slots(watched: Watched, hand
     async with pumping(watched, handlers.job, 4):
         await until(lambda: len(handlers.running) == 4)
         assert watched.asked == [([], 4)]
+
+
+async def test_a_second_exchange_goes_when_the_outcomes_of_half_the_slots_wait_and_no_third(
+    watched: Watched, handlers: Handlers
+) -> None:
+    """The broker works on one half while the worker works on the other."""
+    await add(watched, handlers, 30)
+    async with pumping(watched, handlers.job, 10):
+        await until(lambda: len(handlers.running) == 10)
+        watched.gate.clear()
+        handlers.end("1")
+        await until(lambda: watched.at_gate == 1)
+        handlers.end("2", "3", "4", "5")
+        await settled()
+        assert watched.at_gate == 1
+        handlers.end("6")
+        await until(lambda: watched.at_gate == 2)
+        handlers.end("7", "8", "9", "10")
+        await settled()
+        assert watched.at_gate == 2
+        watched.asked.clear()
+        watched.gate.set()
+        await until(lambda: len(handlers.running) == 10)
+    assert {(len(outcomes), fetch) for outcomes, fetch in watched.asked[:3]} == {(1, 1), (5, 5), (4, 4)}
+
+
+async def test_no_more_jobs_run_than_slots_however_exchanges_overlap(watched: Watched, handlers: Handlers) -> None:
+    """P17."""
+    await add(watched, handlers, 300)
+    running: list[int] = []
+    draw = random.Random(1)
+    async with pumping(watched, handlers.job, 20) as pump:
+        while pump.counts["completed"] < 300:
+            await until(lambda: handlers.running or pump.counts["completed"] == 300)
+            running.append(len(handlers.running))
+            watched.gate.clear()
+            handlers.end(*draw.sample(sorted(handlers.running), draw.randint(0, len(handlers.running))))
+            await settled()
+            watched.gate.set()
+            await settled()
+    assert max(running) == 20
+    assert await watched.counts(QUEUE) | {"completed": 300} == await watched.counts(QUEUE)
+
+
+async def test_outcomes_of_both_exchanges_are_kept_while_the_broker_fails(watched: Watched, handlers: Handlers) -> None:
+    """P2."""
+    await add(watched, handlers, 10)
+    async with pumping(watched, handlers.job, 10) as pump:
+        await until(lambda: len(handlers.running) == 10)
+        watched.gate.clear()
+        handlers.end("1")
+        await until(lambda: watched.at_gate == 1)
+        handlers.end()
+        await until(lambda: watched.at_gate == 2)
+        watched.failing = 4
+        watched.gate.set()
+        await until(lambda: pump.counts["completed"] == 10)
+        assert pump.idle
+    assert (await watched.counts(QUEUE))["completed"] == 10
+
+
+async def test_what_breaks_the_second_exchange_ends_the_pump(watched: Watched, handlers: Handlers) -> None:
+    """P12: a pump that works with half of itself, and says nothing, would be worse."""
+    await add(watched, handlers, 10)
+    watched.answer = break_on_the_second
+
+    async def work() -> None:
+        async with pumping(watched, handlers.job, 10):
+            await until(lambda: len(handlers.running) == 10)
+            watched.gate.clear()
+            handlers.end("1")
+            await until(lambda: watched.at_gate == 1)
+            handlers.end()
+            await until(lambda: watched.at_gate == 2)
+            watched.gate.set()
+
+    with pytest.raises(ExceptionGroup, match="unhandled"):
+        await work()
+
+
+def break_on_the_second(settlement: Settlement) -> Settled | None:
+    if settlement.job.id == "2":
+        raise ZeroDivisionError
+    return None
 
 
 # ── when the broker fails ───────────────────────────────────────────────────────────────────────────────
@@ -266,15 +363,14 @@ async def test_a_job_that_is_taken_back_before_it_began_is_handed_back(
 ) -> None:
     """P9: a task that is cancelled before its first step never runs, and says nothing."""
     await add(watched, handlers, 2)
-    take = Pump._take
+    take_all = Pump._take_all
 
-    def take_and_take_back(self: Pump, fetched: FetchedJob) -> bool:
-        taken = take(self, fetched)
+    def take_and_take_back(self: Pump, jobs: Sequence[FetchedJob]) -> None:
+        take_all(self, jobs)
         self.drain()
-        self.take_back()
-        return taken
+        self.running.take_back()
 
-    monkeypatch.setattr(Pump, "_take", take_and_take_back)
+    monkeypatch.setattr(Pump, "_take_all", take_and_take_back)
     async with pumping(watched, handlers.job, 2) as pump:
         await until(lambda: pump.counts["handed_back"] == 2)
     assert handlers.running == {}
@@ -300,11 +396,11 @@ async def test_what_does_not_end_when_it_is_taken_back_is_abandoned_and_its_late
     await Producer(watched)(stays, NOTHING)
     async with pumping(watched, stays, 1) as pump:
         await until(lambda: told == ["started"])
-        [running] = pump._running.values()
+        [running] = pump.running._by_token.values()
         pump.drain()
-        pump.take_back()
+        pump.running.take_back()
         await until(lambda: told == ["started", "cancelled"])
-        pump.abandon()
+        pump.running.abandon()
         over.set()
         await running.task
         await until(lambda: pump.counts["handed_back"])
@@ -320,8 +416,8 @@ async def test_a_lock_that_was_lost_by_being_settled_does_not_cancel_the_next_jo
     await add(watched, handlers, 1)
     async with pumping(watched, handlers.job, 1) as pump:
         await until(lambda: handlers.running)
-        [running] = pump._running.values()
-        pump.lost(replace(running.job, id="the one before"))
+        [running] = pump.running._by_token.values()
+        pump.running.lost(replace(running.job, id="the one before"))
         await asyncio.sleep(0)
         handlers.end()
         await until(lambda: pump.counts["completed"])
@@ -335,9 +431,9 @@ async def test_locks_are_kept_from_the_fetch_until_the_outcome_is_written(watche
         watched.failing = 3
         handlers.end()
         await until(lambda: watched.failing == 1)
-        assert [held.job.id for held in pump.locks._held.values()] == ["1"]
+        assert [held.job.id for held in pump.running._locks._held.values()] == ["1"]
         await until(lambda: pump.counts["completed"])
-        assert pump.locks._held == {}
+        assert pump.running._locks._held == {}
 
 
 # ── listening ───────────────────────────────────────────────────────────────────────────────────────────
@@ -407,7 +503,7 @@ async def test_an_outcome_on_its_way_when_the_pump_is_cancelled_is_kept(watched:
         await until(lambda: handlers.running)
         watched.gate.clear()
         settling = asyncio.create_task(
-            pump._exchange([Settlement(next(iter(pump._running.values())).job, Completed())], 0)
+            pump._exchange([Settlement(next(iter(pump.running._by_token.values())).job, Completed())], 0)
         )
         await asyncio.sleep(0.02)
         settling.cancel()

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from barback.broker import Completed, Failed, Lease, Settlement
-from barback.bullmq.codec import decode_fetched, encode_stacktraces, keep_jobs, ms, pairs
+from barback.bullmq.codec import FETCHED_FIELDS, decode_fetched, encode_stacktraces, keep_jobs, ms
 from barback.bullmq.connection import Command, Connection
 from barback.bullmq.keys import Keys
 from barback.bullmq.one_by_one import Fetch
@@ -57,18 +58,19 @@ def exchange_command(
 ) -> Command:  # fmt: skip
     """The command that settles these and fetches a job for each token. `wake`: there may be jobs for other workers."""
     names = keys.many(
-        "wait", "active", "prioritized", "events", "stalled", "delayed", "meta", "pc", "marker", "completed", "failed"
-    )
+        "wait", "active", "prioritized", "events", "stalled", "delayed", "meta", "pc", "marker", "completed", "failed",
+        "paused",
+    )  # fmt: skip
     finished = [_finished(settlement) for settlement in settlements]
-    told = pack([finished, tokens, lease.worker, ms(lease.lock_s), wake])
+    told = pack([finished, tokens, FETCHED_FIELDS, lease.worker, ms(lease.lock_s), wake])
     return connection.script("exchange", names, keys.base, ms(now), told)
 
 
-def decode(queue: str, tokens: Sequence[str], answer: Any) -> Batch:
+def decode(queue: str, tokens: Sequence[str], now: float, answer: Any) -> Batch:
     """What the call told."""
     codes, fetched, rest, due = answer
     found = zip(fetched[::2], fetched[1::2], tokens, strict=False)
-    fetches = [Fetch(decode_fetched(queue, job_id, token, pairs(fields))) for job_id, fields, token in found]
+    fetches = [Fetch(decode_fetched(queue, job_id, token, _started(values, now))) for job_id, values, token in found]
     if rest == _NO_MORE:
         fetches.append(Fetch(next_at=due / 1000 if due else None))
     return Batch(codes, fetches, next_for_bullmq=rest == _NEXT_FOR_BULLMQ)
@@ -77,6 +79,14 @@ def decode(queue: str, tokens: Sequence[str], answer: Any) -> Batch:
 def all_for_bullmq(settlements: int) -> Batch:
     """What a call is taken for that broke on what it found."""
     return Batch([FOR_BULLMQ] * settlements, next_for_bullmq=True)
+
+
+def _started(values: Sequence[str | None], now: float) -> dict[str, str]:
+    """The fields of a job's hash, as they are since it was started `now`."""
+    fields = {name: value for name, value in zip(FETCHED_FIELDS, values, strict=True) if value is not None}
+    fields["ats"] = str(int(fields.get("ats", 0)) + 1)
+    fields["processedOn"] = str(ms(now))
+    return fields
 
 
 def _finished(settlement: Settlement) -> list[Any]:
@@ -88,6 +98,7 @@ def _finished(settlement: Settlement) -> list[Any]:
     return [job.id, job.token, outcome.reason, job.options.attempts, *_bounds(job.options.keep_failed), stacktraces]
 
 
+@lru_cache(64)
 def _bounds(retention: Retention) -> tuple[int | bool, int | bool]:
     """Count and age of BullMQ's `keepJobs`; False: none of that kind."""
     wire = keep_jobs(retention)

@@ -54,6 +54,11 @@ LONGEST_S = LARGEST / 1000
 """Some 3,000 years."""
 
 
+FETCHED_FIELDS = (
+    "ats", "name", "data", "opts", "timestamp", "atm", "attemptsMade", "stc", "stacktrace", "rjk", "defa", "parentKey",
+    "parent", ALONE,
+)  # fmt: skip
+"""What `decode_fetched` reads of a job's hash, besides "processedOn"."""
 KNOWN_OPTIONS, LONGEST_KNOWN = 256, 1_000
 """How many texts of options are remembered with what they mean, and up to which length."""
 
@@ -224,6 +229,7 @@ def decode_fetched(queue: str, job_id: str, token: str, fields: Fields) -> Fetch
     """A job just fetched. One that cannot be read says so in `unreadable` instead of raising."""
     try:
         _check(fields)
+        stalls = _stalls(fields)
         return FetchedJob(
             queue=queue,
             id=job_id,
@@ -233,8 +239,8 @@ def decode_fetched(queue: str, job_id: str, token: str, fields: Fields) -> Fetch
             options=_options(fields),
             attempt=attempts_made(fields) + 1,
             starts=_number(fields, "ats", 1),
-            crashes=_crashes(fields),
-            stalls=_stalls(fields),
+            crashes=_crashes(fields, stalls),
+            stalls=stalls,
             added_at=_number(fields, "timestamp") / 1000,
             started_at=_number(fields, "processedOn") / 1000,
             stacktraces=_decode_stacktraces(fields),
@@ -291,9 +297,11 @@ def _options(fields: Fields) -> JobOptions:
 
 
 def _number(fields: Fields, name: str, default: int | None = None) -> int:
-    text = fields[name] if default is None else fields.get(name) or default
+    text = fields[name] if default is None else fields.get(name) or ""
+    if not text and default is not None:
+        return default
     # As Redis reads them: it refuses leading zeros, and we what is too large to be true.
-    if not _WHOLE.fullmatch(str(text)):
+    if not _WHOLE.fullmatch(text):
         raise _Unreadable(f"its field '{name}' is not a whole number")
     return int(text)
 
@@ -309,9 +317,9 @@ def _stalls(fields: Fields) -> int:
     return _number(fields, "stc", 0)
 
 
-def _crashes(fields: Fields) -> int:
+def _crashes(fields: Fields, stalls: int) -> int:
     """Of all times that it stalled: the first, and those in which it ran alone."""
-    return min(_stalls(fields), 1) + int(fields.get(ALONE) or 0)
+    return min(stalls, 1) + int(fields.get(ALONE) or 0)
 
 
 def decode_record(keys: Keys, job_id: str, state: State, fields: Fields) -> JobRecord:
@@ -327,7 +335,7 @@ def decode_record(keys: Keys, job_id: str, state: State, fields: Fields) -> JobR
         added_at=_lenient(lambda: int(fields["timestamp"]) / 1000, 0.0),
         attempts_made=_lenient(lambda: attempts_made(fields), 0),
         starts=_lenient(lambda: int(fields.get("ats") or 0), 0),
-        crashes=_lenient(lambda: _crashes(fields), 0),
+        crashes=_lenient(lambda: _crashes(fields, _stalls(fields)), 0),
         progress=fields.get("progress", "0"),
         result=fields.get("returnvalue"),
         failed_reason=fields.get("failedReason"),

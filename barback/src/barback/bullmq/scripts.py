@@ -1,11 +1,12 @@
 """BullMQ's scripts, read from the installed package and checked against what this code was written for.
 
 The manifest names each script used, its number of keys and the SHA-1 of its text: an upgrade of the pinned package
-cannot change the ground unseen. Scripts of our own lie in `lua/`.
+cannot change the ground unseen. Scripts of our own lie in `lua/`; what several of them need, in `lua/includes/`.
 """
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -16,9 +17,10 @@ from barback.errors import DeclarationError
 
 MANIFEST = Path(__file__).with_name("manifest.json")
 OWN = Path(__file__).with_name("lua")
+INCLUDE = re.compile(r"^-- @include (\w+)\n", re.MULTILINE)
 OWN_KEYS = {
     "cancelActive": 2,
-    "exchange": 11,
+    "exchange": 12,
     "failUnreadable": 5,
     "forgetOldSuspects": 2,
     "keepPausedLayout": 3,
@@ -78,7 +80,11 @@ def commands_folder() -> Path:
 def _read(path: Path, name: str, keys: int) -> Script | None:
     """None: there is none of that name and number of keys."""
     try:
-        text = path.read_text("utf-8")
+        text = INCLUDE.sub(_included, path.read_text("utf-8"))
     except OSError:
         return None
     return Script(name, keys, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), text)
+
+
+def _included(line: re.Match[str]) -> str:
+    return (OWN / "includes" / f"{line[1]}.lua").read_text("utf-8")

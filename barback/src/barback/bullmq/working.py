@@ -82,8 +82,15 @@ class Exchanger:
         tokens = [new_token(self._lease) for _ in range(fetch)]
         exchange = exchange_command(self._connection, self._keys, self._lease, self._now, ours, tokens, wake=wake)
         # Theirs first: our script fetches for the slots that they free, too.
-        *answers, answer = await self._run([*self._own_commands(others), exchange])
-        batch = decode(self._keys.queue, tokens, answer) if isinstance(answer, list) else all_for_bullmq(len(ours))
+        if others:
+            *answers, answer = await self._run([*self._own_commands(others), exchange])
+        else:
+            answers, answer = [], await self._connection.run_script(exchange)
+        batch = (
+            decode(self._keys.queue, tokens, self._now, answer)
+            if isinstance(answer, list)
+            else all_for_bullmq(len(ours))
+        )
         theirs, codes = iter(answers[len(answers) - len(others) :]), iter(batch.codes)
         told: list[Any] = [next(codes) if fit else next(theirs) for fit in fitting]
         await self._settle_left(settlements, told)
@@ -128,6 +135,8 @@ class Exchanger:
 
 
 def _settled(settlement: Settlement, answer: Any) -> Settled:
+    if answer == 0:
+        return Settled.WRITTEN
     if isinstance(answer, list) and is_damaged(settlement):
         return Settled.WRITTEN if settlement.job.id in answer else Settled.LOCK_LOST
     if isinstance(answer, BrokerError) or (isinstance(answer, int) and answer not in _SETTLED and answer < 0):

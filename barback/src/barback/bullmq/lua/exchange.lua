@@ -4,18 +4,21 @@
   ones and rate limits, and whatever they would break on, is refused here before anything of it is written.
 
   KEYS[1] wait  KEYS[2] active  KEYS[3] prioritized  KEYS[4] events  KEYS[5] stalled  KEYS[6] delayed  KEYS[7] meta
-  KEYS[8] pc  KEYS[9] marker  KEYS[10] completed  KEYS[11] failed
+  KEYS[8] pc  KEYS[9] marker  KEYS[10] completed  KEYS[11] failed  KEYS[12] paused
   ARGV[1] key prefix of the queue  ARGV[2] timestamp
-  ARGV[3] packed: {finished, tokens, worker, lock in milliseconds, wake}
+  ARGV[3] packed: {finished, tokens, fields, worker, lock in milliseconds, wake}
     finished: {{id, token, returnvalue or failedReason, attempts, keep count, keep age in s, stacktraces}, ...};
       false: no bound of that kind, and no stack traces: it completed
     tokens: one for each job wanted
+    fields: of its hash that are asked for, "ats" the first
     wake: tell other workers that there is something to fetch
-  Returns {codes, {id, HGETALL, id, HGETALL, ...}, rest, when the next delayed job is due}.
+  Returns {codes, {id, its fields, id, its fields, ...}, rest, when the next delayed job is due}.
     codes: BullMQ's (0 written, -1 no hash, -2 no lock, -3 not active, -6 another's lock);
       -20 for BullMQ's own script; -21 BullMQ's own would break on it
     rest: 0 as many fetched as wanted; 1 there are no more for now; 2 the next one is for BullMQ's own script
 ]]
+-- @include keep_paused_layout
+
 local FOR_BULLMQ, DAMAGED = -20, -21
 local AS_WANTED, NO_MORE, NEXT_FOR_BULLMQ = 0, 1, 2
 -- BullMQ removes at most so many jobs for their age with each finished one, and makes so many delayed ones wait with
@@ -23,7 +26,7 @@ local AS_WANTED, NO_MORE, NEXT_FOR_BULLMQ = 0, 1, 2
 local AT_ONCE = 1000
 
 local prefix, now = ARGV[1], ARGV[2]
-local finished, tokens, worker, lock_ms, wake = unpack(cmsgpack.unpack(ARGV[3]))
+local finished, tokens, asked, worker, lock_ms, wake = unpack(cmsgpack.unpack(ARGV[3]))
 local paused, concurrency, rate, most_events =
   unpack(redis.call("HMGET", KEYS[7], "paused", "concurrency", "max", "opts.maxLenEvents"))
 
@@ -291,14 +294,15 @@ end
 -- Lock a job and add it to those fetched; false: it is for BullMQ's own script, which tells a broken hash from others.
 local function start(id)
   local key = prefix .. id
-  if string.sub(id, 1, 2) == "0:" or type(redis.pcall("HINCRBY", key, "ats", 1)) == "table" then
+  local fields = redis.pcall("HMGET", key, unpack(asked))
+  if string.sub(id, 1, 2) == "0:" or fields.err or not is_whole(fields[1] or "0") then
     return false
   end
   redis.call("SET", key .. ":lock", tokens[#fetched / 2 + 1], "PX", lock_ms)
   redis.call("XADD", KEYS[4], "*", "event", "active", "jobId", id, "prev", "waiting")
-  redis.call("HSET", key, "processedOn", now, "pb", worker)
+  redis.call("HSET", key, "ats", tonumber(fields[1] or 0) + 1, "processedOn", now, "pb", worker)
   fetched[#fetched + 1] = id
-  fetched[#fetched + 1] = redis.call("HGETALL", key)
+  fetched[#fetched + 1] = fields
   return true
 end
 
@@ -395,4 +399,6 @@ local codes = #finished > 0 and finish() or {}
 local rest, due = AS_WANTED, 0
 if #tokens > 0 then rest, due = fetch() end
 if wake then redis.call("ZADD", KEYS[9], 0, "0") end
+-- Due jobs wait now, or the parent of a child that was removed.
+if paused then keep_paused_layout(KEYS[1], KEYS[12], KEYS[7]) end
 return {codes, fetched, rest, due}

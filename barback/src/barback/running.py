@@ -1,0 +1,160 @@
+"""The jobs of one queue that run: how they start, and that each ends with one outcome, whatever happens to it.
+
+take ──► runs, or runs alone ──► ends ──► its outcome is told ──► release, once that is written
+                             ──► cancelled: told to end, and handed back or failed
+                             ──► abandoned: handed back while it goes on
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import structlog
+
+from barback.broker import Failed, FetchedJob, HandedBack, Outcome
+from barback.executor import Attempt, Executor
+from barback.locks import LockKeeper
+from barback.outcomes import describe
+from barback.quarantine import Quarantine
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
+
+
+@dataclass(slots=True)
+class Running:
+    """A job being worked."""
+
+    job: FetchedJob
+    attempt: Attempt
+    task: asyncio.Task[Outcome]
+
+
+class RunningJobs:
+    """The jobs of one queue that this worker runs.
+
+    `grace_s`: how much longer than its `timeout_s` the lock of a job that does not end is kept.
+    """
+
+    def __init__(
+        self, queue: str, executor: Executor, locks: LockKeeper, quarantine: Quarantine, grace_s: float = 25.0
+    ) -> None:
+        self._queue = queue
+        self._executor = executor
+        self._locks = locks
+        self._quarantine = quarantine
+        self._grace_s = grace_s
+        self._by_token: dict[str, Running] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_token)
+
+    def tell(self, ended: Callable[[FetchedJob, Outcome], object], may_start: Callable[[], object]) -> None:
+        """Whom to tell what became of a job, and that jobs may start again."""
+        self._ended = ended
+        self._quarantine.when_open(may_start)
+
+    @property
+    def closed(self) -> bool:
+        """No job may start: one of this worker's runs alone."""
+        return self._quarantine.closed
+
+    def fetching(self) -> AbstractContextManager[None]:
+        """Jobs are being fetched, and may be taken before the body ends."""
+        return self._quarantine.fetching()
+
+    def names(self) -> list[str]:
+        """The jobs that run now, by name and id. May be called from any thread."""
+        return [f"{running.job.name} {running.job.id}" for running in list(self._by_token.values())]
+
+    def take(self, job: FetchedJob) -> bool:
+        """Start it; False: it is to run alone, and another one does. Its lock is kept until `release`, in any case."""
+        self._locks.hold(job)
+        if not job.crashes or self._executor.refuses(job):
+            self._quarantine.enter()
+            self._start(job, self._execute)
+        elif self._quarantine.admit(job):
+            self._start(job, self._execute_alone)
+        else:
+            return False
+        return True
+
+    def release(self, job: FetchedJob) -> None:
+        """Its outcome is written, or refused: its lock is nobody's business any more."""
+        self._locks.release(job)
+
+    def lost(self, job: FetchedJob) -> None:
+        """Cancel a job whose lock is lost: another worker may have it."""
+        if running := self._of(job):
+            log.warning("lock lost", queue=self._queue, job=job.name, job_id=job.id)
+            _cancel(running)
+
+    def cancel(self, job: FetchedJob, reason: str) -> None:
+        """End a job that somebody wants to end: it fails with that reason."""
+        if running := self._of(job):
+            log.warning("job cancelled", queue=self._queue, job=job.name, job_id=job.id, reason=reason)
+            running.attempt.cancel_reason = reason
+            _cancel(running)
+
+    def take_back(self) -> None:
+        """Cancel what runs and hand it back (P9)."""
+        for running in self._by_token.values():
+            _cancel(running)
+
+    def abandon(self) -> None:
+        """Hand back what does not end although it was cancelled: handlers that swallow it, threads."""
+        abandoned, self._by_token = self._by_token, {}
+        for running in abandoned.values():
+            log.warning("job abandoned", queue=self._queue, job=running.job.name, job_id=running.job.id)
+            self._ended(running.job, HandedBack())
+
+    def _of(self, job: FetchedJob) -> Running | None:
+        # The job may be settled by now, and its token hold the next one.
+        running = self._by_token.get(job.token)
+        return running if running is not None and running.job is job else None
+
+    def _start(self, job: FetchedJob, execute: Callable[[FetchedJob, Attempt], Coroutine[Any, Any, Outcome]]) -> None:
+        attempt = Attempt()
+        task = asyncio.create_task(execute(job, attempt), name=f"{job.name} {job.id}")
+        running = self._by_token[job.token] = Running(job, attempt, task)
+        running.task.add_done_callback(lambda task: self._end(running, task))
+
+    async def _execute_alone(self, job: FetchedJob, attempt: Attempt) -> Outcome:
+        async with self._quarantine.alone(job):
+            return await self._execute(job, attempt)
+
+    async def _execute(self, job: FetchedJob, attempt: Attempt) -> Outcome:
+        longest_s = self._executor.longest_s(job)
+        if longest_s is None:
+            return await self._executor.execute(job, attempt)
+        # What does not obey its timeout must not keep its job for ever.
+        self._locks.bound(job, longest_s + self._grace_s)
+        try:
+            return await self._executor.execute(job, attempt)
+        finally:
+            # What has ended may wait for a broker that is away.
+            self._locks.bound(job, inf)
+
+    def _end(self, running: Running, task: asyncio.Task[Outcome]) -> None:
+        self._quarantine.leave(running.job)
+        if task.cancelled():
+            # Before its handler was called: an attempt that runs makes an outcome of its cancellation.
+            reason = running.attempt.cancel_reason
+            outcome: Outcome = HandedBack() if reason is None else Failed(f"Cancelled: {reason}")
+        elif error := task.exception():
+            log.error("executor failed", queue=self._queue, job=running.job.name, job_id=running.job.id, exc_info=error)
+            outcome = Failed(f"The worker failed on it: {describe(error)}")
+        else:
+            outcome = task.result()
+        # One that was abandoned has been handed back already.
+        if self._by_token.get(running.job.token) is running:
+            del self._by_token[running.job.token]
+            self._ended(running.job, outcome)
+
+
+def _cancel(running: Running) -> None:
+    running.attempt.taken_back = True
+    running.attempt.cancelled.set()
+    running.task.cancel()
