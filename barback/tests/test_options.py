@@ -149,6 +149,8 @@ def test_retention_may_have_no_bound_or_keep_none() -> None:
 def test_a_negative_count_is_refused() -> None:
     with pytest.raises(InvalidOptions, match=r"Retention\.count: expected 0 or more, or None, got -1\."):
         Retention(count=-1)
+    with pytest.raises(InvalidOptions, match=r"Retention\.at_once: expected 0 or more, got -1\."):
+        Retention(at_once=-1)
 
 
 @pytest.mark.parametrize("age_s", [0, -1, nan])

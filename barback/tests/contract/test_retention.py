@@ -75,6 +75,21 @@ async def test_those_older_than_the_age_are_removed_when_the_next_one_finishes(
     assert await queue.broker.get(queue.name, old[0]) is None
 
 
+async def test_of_those_older_than_the_age_so_many_are_removed_at_once(
+    queue: QueueUnderTest, outcome: Outcome, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P16: the youngest of them first."""
+    options = keeping(Retention(age_s=60, at_once=2), outcome)
+    old = await finish(queue, options, outcome, 5)
+    if isinstance(queue.broker, MemoryBroker):
+        await queue.let_pass(61)
+    else:
+        monkeypatch.setattr(queue.broker, "now", lambda: time.time() + 61)
+    for left in (old[:3], old[:1], []):
+        await finish(queue, options, outcome)
+        assert [job_id for job_id in old if await queue.state(job_id) == state] == left
+
+
 async def test_the_bounds_of_the_job_that_finishes_hold_for_all(
     queue: QueueUnderTest, outcome: Outcome, state: str
 ) -> None:

@@ -186,6 +186,9 @@ def test_a_time_without_end_is_the_longest_that_can_be_held(seconds: float) -> N
         ({"age": 60, "count": 5}, Retention(count=5, age_s=60.0)),
         ({"age": 60, "count": -1}, Retention(age_s=60.0)),
         ({"age": 60, "limit": 1000}, Retention(age_s=60.0)),
+        ({"age": 60, "limit": None}, Retention(age_s=60.0)),
+        ({"age": 60, "limit": 5}, Retention(age_s=60.0, at_once=5)),
+        ({"age": 60, "limit": -1}, Retention(age_s=60.0, at_once=LARGEST)),
         ({}, Retention()),
     ],
 )
@@ -209,6 +212,8 @@ def test_retention_that_nobody_named_is_bounded_by_default(text: str) -> None:
         (Retention(count=0), True, {"count": 0}),
         (Retention(count=0, age_s=9), True, {"count": 0}),
         (Retention(count=3), {"count": 3}, {"count": 3}),
+        (Retention(count=3, at_once=5), {"count": 3}, {"count": 3}),
+        (Retention(age_s=60, at_once=5), {"age": 60, "limit": 5}, {"age": 60, "limit": 5}),
         (Retention(age_s=0.2), {"age": 1}, {"age": 1}),
         (Retention(count=2**70, age_s=inf), {"count": LARGEST, "age": LARGEST}, {"count": LARGEST, "age": LARGEST}),
         (Retention(count=3, age_s=60.4), {"count": 3, "age": 60}, {"count": 3, "age": 60}),

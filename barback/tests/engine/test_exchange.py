@@ -11,7 +11,7 @@ from barback.bullmq import BullMQBroker
 from barback.bullmq.adding import add_jobs
 from barback.bullmq.connection import Call, Command
 from barback.bullmq.working import Exchanger
-from barback.errors import BrokerUnavailable
+from barback.errors import BrokerError, BrokerUnavailable
 from barback.options import Deduplication, JobOptions, Retention
 from drills.servers import Valkey
 
@@ -77,6 +77,32 @@ async def test_a_job_that_was_spoilt_in_the_middle_hurts_none_beside_it(twins: T
     completed = await twins.ours.run("ZRANGE", twins.ours.keys["completed"], 0, -1)
     assert set(completed) == {str(n) for n in range(1, 21)} - spoilt
     assert await twins.ours.run("ZRANGE", twins.ours.keys["failed"], 0, -1) == ["14", "17"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["wait", "active", "prioritized", "events", "stalled", "delayed", "meta", "pc", "marker", "completed", "failed"],
+)
+async def test_a_queue_with_a_broken_key_is_left_as_it_is_until_that_is_mended(name: str, twins: Twins) -> None:
+    """P2: BullMQ's scripts would end half-way, with jobs in no list."""
+    twin = twins.ours
+    await twins.add_many([JobOptions()] * 5)
+    settlements = [Settlement(twin.held[place], Completed()) for place in await fetched(twins, 3)]
+    exchanger = Exchanger(twin.connection, twin.keys, LEASE, twins.now)
+    there = await twin.run("EXISTS", twin.keys[name])
+    if there:
+        await twin.run("RENAME", twin.keys[name], twin.keys["aside"])
+    await twin.run(*(("RPUSH", twin.keys[name], "x") if name == "pc" else ("SET", twin.keys[name], "x")))
+    before = await twin.stored()
+    for settle, fetch in ((settlements, 2), (settlements, 0), ([], 2)):
+        with pytest.raises(BrokerError, match=rf"BROKENQUEUE .*:{name} holds a"):
+            await exchanger.exchange(settle, fetch)
+    assert await twin.stored() == before
+    await twin.run("DEL", twin.keys[name])
+    if there:
+        await twin.run("RENAME", twin.keys["aside"], twin.keys[name])
+    exchange = await exchanger.exchange(settlements, 2)
+    assert (list(exchange.settled), len(exchange.jobs)) == ([Settled.WRITTEN] * 3, 2)
 
 
 async def test_more_delayed_jobs_come_due_than_are_made_to_wait_at_once(twins: Twins) -> None:

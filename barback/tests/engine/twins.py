@@ -15,7 +15,7 @@ from barback.bullmq.batch import fits
 from barback.bullmq.connection import Call, Connection
 from barback.bullmq.keys import Keys, keys_of
 from barback.bullmq.one_by_one import Fetch, OneByOne
-from barback.bullmq.working import Exchanger, _settled
+from barback.bullmq.working import MISSING_LOCK, Exchanger, _settled
 from barback.options import JobOptions
 
 PREFIX = "bull"
@@ -175,18 +175,26 @@ class Twins:
         if len(settlements) > fetch:
             await twin.run("ZADD", twin.keys["marker"], 0, "0")
         fetches: list[Fetch] = []
-        while len(fetches) < fetch and all(f.job for f in fetches):
-            await scripts.fetch(fetches, len(fetches) + 1)
+        await self._fetch(scripts, fetches, fetch)
         for i in late:
             if settlements[i].job.id in self.damaged:
                 settlements[i].job.damaged = True
                 settlements[i].job.unreadable = "Job cannot be read: its hash was damaged while it ran"
         await exchanger._settle_again(settlements, told, late)
+        unlocked = MISSING_LOCK in told
         await exchanger._settle_unlocked(settlements, told)
+        if late or unlocked:
+            # They freed slots, and may have let jobs wait: it looks again.
+            fetches = [f for f in fetches if f.job]
+            await self._fetch(scripts, fetches, fetch)
         last = fetches[-1] if fetches else Fetch()
         jobs = [f.job for f in fetches if f.job]
         settled = [_settled(s, answer) for s, answer in zip(settlements, told, strict=True)]
         return Exchange(settled, jobs, last.next_at, last.limited_until)
+
+    async def _fetch(self, scripts: OneByOne, fetches: list[Fetch], count: int) -> None:
+        while len(fetches) < count and all(f.job for f in fetches):
+            await scripts.fetch(fetches, len(fetches) + 1)
 
     async def compare(self) -> None:
         """Everything in Redis."""

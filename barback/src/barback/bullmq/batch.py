@@ -1,7 +1,7 @@
 """One call of `lua/exchange.lua`: what it is told of finished jobs, and what it answers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +22,8 @@ FOR_BULLMQ = -20
 """For BullMQ's own script: nothing was written."""
 DAMAGED = -21
 """BullMQ's own script would break on it half-way: nothing was written."""
+BROKEN_QUEUE = "BROKENQUEUE"
+"""In the error for a queue one of whose own keys holds something else: nothing was written or fetched."""
 _NO_MORE, _NEXT_FOR_BULLMQ = 1, 2
 
 
@@ -35,6 +37,10 @@ class Batch:
     """The last one has no job, if there are no more."""
     next_for_bullmq: bool = False
     """The next job must be fetched by BullMQ's own script."""
+
+    def to_be_continued(self) -> "Batch":
+        """As if it had not looked for more than it found: what is settled after it frees slots and lets jobs wait."""
+        return replace(self, fetches=[fetch for fetch in self.fetches if fetch.job])
 
 
 def fits(settlement: Settlement) -> bool:
@@ -92,14 +98,14 @@ def _started(values: Sequence[str | None], now: float) -> dict[str, str]:
 def _finished(settlement: Settlement) -> list[Any]:
     job, outcome = settlement.job, settlement.outcome
     if isinstance(outcome, Completed):
-        return [job.id, job.token, outcome.result, job.options.attempts, *_bounds(job.options.keep_completed), False]
+        return [job.id, job.token, outcome.result, job.options.attempts, False, *_bounds(job.options.keep_completed)]
     assert isinstance(outcome, Failed)  # noqa: S101 — `fits` let it through
     stacktraces = encode_stacktraces(job.stacktraces, outcome.stacktrace, job.options.keep_stacktraces)
-    return [job.id, job.token, outcome.reason, job.options.attempts, *_bounds(job.options.keep_failed), stacktraces]
+    return [job.id, job.token, outcome.reason, job.options.attempts, stacktraces, *_bounds(job.options.keep_failed)]
 
 
 @lru_cache(64)
-def _bounds(retention: Retention) -> tuple[int | bool, int | bool]:
-    """Count and age of BullMQ's `keepJobs`; False: none of that kind."""
+def _bounds(retention: Retention) -> tuple[int | bool, int | bool, int]:
+    """Count, age and limit of BullMQ's `keepJobs`; False: none of that kind."""
     wire = keep_jobs(retention)
-    return wire.get("count", False), wire.get("age", False)
+    return wire.get("count", False), wire.get("age", False), wire.get("limit", retention.at_once)

@@ -97,7 +97,7 @@ def encode_options(options: JobOptions) -> WireOptions:
 
 
 def encode_retention(retention: Retention) -> bool | dict[str, int]:
-    """BullMQ: True keeps none, False keeps all, else bounds by `count` and `age` in whole seconds."""
+    """BullMQ: True keeps none, False keeps all, else bounds: `count`, `age` in whole seconds and its `limit`."""
     if retention.count == 0:
         return True
     wire: dict[str, int] = {}
@@ -105,6 +105,8 @@ def encode_retention(retention: Retention) -> bool | dict[str, int]:
         wire["count"] = min(retention.count, LARGEST)
     if retention.age_s is not None:
         wire["age"] = max(1, round(min(retention.age_s, LARGEST)))
+        if retention.at_once != _KEEP_ALL.at_once:
+            wire["limit"] = min(retention.at_once, LARGEST)
     return wire or False
 
 
@@ -181,11 +183,17 @@ def _decode_retention(wire: Any, default: Retention) -> Retention:
         return Retention(count=0) if wire else _KEEP_ALL
     if isinstance(wire, int | float):
         return _KEEP_ALL if wire < 0 else Retention(count=int(wire))
-    count, age = wire.get("count"), wire.get("age")
+    count, age, limit = wire.get("count"), wire.get("age"), wire.get("limit")
     return Retention(
         count=None if count is None or count < 0 else int(count),
         age_s=None if age is None or age <= 0 else float(age),
+        at_once=_KEEP_ALL.at_once if limit is None else _at_once(int(limit)),
     )
+
+
+def _at_once(limit: int) -> int:
+    """Redis takes a negative limit for none."""
+    return limit if limit >= 0 else LARGEST
 
 
 def _decode_backoff(wire: Any) -> Backoff | None:

@@ -7,7 +7,17 @@ from typing import Any
 import structlog
 
 from barback.broker import Exchange, Lease, Settled, Settlement, crashes_kept
-from barback.bullmq.batch import BATCH, DAMAGED, FOR_BULLMQ, Batch, all_for_bullmq, decode, exchange_command, fits
+from barback.bullmq.batch import (
+    BATCH,
+    BROKEN_QUEUE,
+    DAMAGED,
+    FOR_BULLMQ,
+    Batch,
+    all_for_bullmq,
+    decode,
+    exchange_command,
+    fits,
+)
 from barback.bullmq.connection import Command, Connection
 from barback.bullmq.keys import Keys
 from barback.bullmq.layout import run_keeping_layout
@@ -27,6 +37,9 @@ _SETTLED = {
     -9: Settled.CHILDREN,
 }
 """BullMQ's error codes."""
+
+_SETTLED_LATE = (FOR_BULLMQ, DAMAGED, MISSING_LOCK)
+"""What has these answers is settled, if at all, after our script fetched."""
 
 
 class Exchanger:
@@ -86,6 +99,9 @@ class Exchanger:
             *answers, answer = await self._run([*self._own_commands(others), exchange])
         else:
             answers, answer = [], await self._connection.run_script(exchange)
+        if isinstance(answer, BrokerError) and BROKEN_QUEUE in str(answer):
+            # BullMQ's scripts would lose the jobs: they stay active until somebody has mended the key.
+            raise answer
         batch = (
             decode(self._keys.queue, tokens, self._now, answer)
             if isinstance(answer, list)
@@ -93,6 +109,8 @@ class Exchanger:
         )
         theirs, codes = iter(answers[len(answers) - len(others) :]), iter(batch.codes)
         told: list[Any] = [next(codes) if fit else next(theirs) for fit in fitting]
+        if any(answer in _SETTLED_LATE for answer in told):
+            batch = batch.to_be_continued()
         await self._settle_left(settlements, told)
         with contextlib.suppress(BarbackError):
             # What was written and fetched before must be told; what had no lock stays refused.

@@ -186,16 +186,21 @@ def _keep(queues: Queues, job: StoredJob, state: ListedState, retention: Retenti
     job.finished_at = queues.now
     queue.to_finished(job, state)
     newest_first = [queue.jobs[job_id] for job_id in queue.places[state]]
-    for position, finished in enumerate(newest_first):
-        if _is_beyond(finished, position, retention, queues.now):
-            queue.places[state].take(finished.id)
-            _forget(queues, finished)
+    too_old = [finished for finished in newest_first if _is_too_old(finished, retention, queues.now)]
+    for finished in too_old[: retention.at_once]:
+        _take(queues, finished, state)
+    if retention.count is not None:
+        for job_id in list(queue.places[state])[retention.count :]:
+            _take(queues, queue.jobs[job_id], state)
 
 
-def _is_beyond(job: StoredJob, position: int, retention: Retention, now: float) -> bool:
-    too_many = retention.count is not None and position >= retention.count
-    too_old = retention.age_s is not None and (job.finished_at or now) <= now - retention.age_s
-    return too_many or too_old
+def _is_too_old(job: StoredJob, retention: Retention, now: float) -> bool:
+    return retention.age_s is not None and (job.finished_at or now) <= now - retention.age_s
+
+
+def _take(queues: Queues, job: StoredJob, state: ListedState) -> None:
+    queues[job.key.queue].places[state].take(job.id)
+    _forget(queues, job)
 
 
 def _forget(queues: Queues, job: StoredJob) -> None:

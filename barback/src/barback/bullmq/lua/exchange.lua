@@ -7,8 +7,9 @@
   KEYS[8] pc  KEYS[9] marker  KEYS[10] completed  KEYS[11] failed  KEYS[12] paused
   ARGV[1] key prefix of the queue  ARGV[2] timestamp
   ARGV[3] packed: {finished, tokens, fields, worker, lock in milliseconds, wake}
-    finished: {{id, token, returnvalue or failedReason, attempts, keep count, keep age in s, stacktraces}, ...};
-      false: no bound of that kind, and no stack traces: it completed
+    finished: {{id, token, returnvalue or failedReason, attempts, stacktraces, keep count, keep age in s, limit}, ...};
+      no stack traces (false): it completed; false as a bound: none of that kind; limit: how many may be removed for
+      their age
     tokens: one for each job wanted
     fields: of its hash that are asked for, "ats" the first
     wake: tell other workers that there is something to fetch
@@ -16,14 +17,23 @@
     codes: BullMQ's (0 written, -1 no hash, -2 no lock, -3 not active, -6 another's lock);
       -20 for BullMQ's own script; -21 BullMQ's own would break on it
     rest: 0 as many fetched as wanted; 1 there are no more for now; 2 the next one is for BullMQ's own script
+  Or the error BROKENQUEUE: one of the keys holds something else; nothing was written.
 ]]
 -- @include keep_paused_layout
 
 local FOR_BULLMQ, DAMAGED = -20, -21
 local AS_WANTED, NO_MORE, NEXT_FOR_BULLMQ = 0, 1, 2
--- BullMQ removes at most so many jobs for their age with each finished one, and makes so many delayed ones wait with
--- each fetch.
+-- BullMQ makes at most so many delayed jobs wait with each fetch.
 local AT_ONCE = 1000
+
+-- A command that meets what it cannot use ends a script half-way: here jobs would be in no list.
+local KINDS = {"list", "list", "zset", "stream", "set", "zset", "hash", "string", "zset", "zset", "zset", "list"}
+for i, kind in ipairs(KINDS) do
+  local found = redis.call("TYPE", KEYS[i]).ok
+  if found ~= kind and found ~= "none" then
+    return redis.error_reply("BROKENQUEUE " .. KEYS[i] .. " holds a " .. found .. " in place of a " .. kind)
+  end
+end
 
 local prefix, now = ARGV[1], ARGV[2]
 local finished, tokens, asked, worker, lock_ms, wake = unpack(cmsgpack.unpack(ARGV[3]))
@@ -82,8 +92,8 @@ local function remove_jobs(ids)
   in_chunks(6000, "DEL", nil, keys)
 end
 
-local function remove_old(set, oldest)
-  local ids = redis.call("ZREVRANGEBYSCORE", set, oldest, "-inf", "LIMIT", 0, AT_ONCE)
+local function remove_old(set, oldest, limit)
+  local ids = redis.call("ZREVRANGEBYSCORE", set, oldest, "-inf", "LIMIT", 0, limit)
   remove_jobs(ids)
   in_chunks(6000, "ZREM", set, ids)
 end
@@ -103,7 +113,7 @@ local function keep_group(set)
   local group = groups[set]
   local oldest = group.age and now - group.age * 1000
   local old = oldest and redis.call("ZCOUNT", set, "-inf", oldest) or 0
-  local step = old < AT_ONCE and #group.ids or 1
+  local step = old < group.limit and #group.ids or 1
   for first = 1, #group.ids, step do
     local members = {}
     for i = first, first + step - 1 do
@@ -111,20 +121,20 @@ local function keep_group(set)
       members[#members + 1] = group.ids[i]
     end
     redis.call("ZADD", set, unpack(members))
-    if old > 0 then remove_old(set, oldest) end
+    if old > 0 then remove_old(set, oldest, group.limit) end
     if group.count and group.count > 0 then remove_beyond(set, group.count) end
   end
   groups[set] = nil
 end
 
-local function keep(set, id, count, age)
+local function keep(set, id, count, age, limit)
   local group = groups[set]
-  if group and (group.count ~= count or group.age ~= age) then
+  if group and (group.count ~= count or group.age ~= age or group.limit ~= limit) then
     keep_group(set)
     group = nil
   end
   if not group then
-    group = {count = count, age = age, ids = {}}
+    group = {count = count, age = age, limit = limit, ids = {}}
     groups[set] = group
   end
   group.ids[#group.ids + 1] = id
@@ -139,7 +149,7 @@ end
 local function have_children(jobs)
   local keys = {}
   for _, job in ipairs(jobs) do
-    if not job[7] then
+    if not job[5] then
       keys[#keys + 1] = prefix .. job[1] .. ":dependencies"
       keys[#keys + 1] = prefix .. job[1] .. ":unsuccessful"
     end
@@ -173,7 +183,7 @@ local function check(job, lock, some_have_children)
 end
 
 local function write(job, made)
-  local id, _, value, _, count, age, stacktraces = unpack(job)
+  local id, _, value, _, stacktraces, count, age, limit = unpack(job)
   local key = prefix .. id
   if stacktraces then
     redis.call("HSET", key, "failedReason", value, "stacktrace", stacktraces)
@@ -188,10 +198,10 @@ local function write(job, made)
   elseif stacktraces then
     redis.call("HSET", key, "atm", made, "finishedOn", now)
     redis.call("HDEL", key, "defa")
-    keep(KEYS[11], id, count, age)
+    keep(KEYS[11], id, count, age, limit)
   else
     redis.call("HSET", key, "atm", made, "returnvalue", value, "finishedOn", now)
-    keep(KEYS[10], id, count, age)
+    keep(KEYS[10], id, count, age, limit)
   end
   return 0
 end
@@ -205,7 +215,7 @@ local function trim_events()
 end
 
 local function tell(job, made)
-  local id, _, value, attempts, _, _, stacktraces = unpack(job)
+  local id, _, value, attempts, stacktraces = unpack(job)
   if not stacktraces then
     redis.call("XADD", KEYS[4], "*", "event", "completed", "jobId", id, "returnvalue", value, "prev", "active")
     return
