@@ -106,11 +106,12 @@ class Side {
   async close() {
     for (const release of this.held.values()) release();
     await Promise.all(this.workers.map((worker) => worker.close(true)));
-    await Promise.all([this._events, this._hand, this._flows, this._queue].map((opened) => opened?.close()));
+    await Promise.all([this._events, this._hand, this._twin, this._flows, this._queue].map((opened) => opened?.close()));
   }
 }
 
 const calls = {
+  ...require('./by_hand.cjs'),
   add: async (side, { name, data, opts }) => (await side.queue.add(name, data, opts)).id,
   addBulk: async (side, { jobs }) => (await side.queue.addBulk(jobs)).map((job) => job.id),
   addFlow: async (side, { flow }) => {
