@@ -4,7 +4,7 @@ import pytest
 
 from barback.answers import Created, Swallowed
 from barback.broker import Completed, HandedBack, Outcome, Retry
-from barback.options import Deduplication, JobOptions
+from barback.options import Deduplication, JobOptions, Retention
 
 from .under_test import FAILED, SHORT, QueueUnderTest
 
@@ -68,6 +68,17 @@ async def test_throttle_swallows_for_its_time_even_when_its_job_has_finished(que
 
     answers = await queue.throughout(0.25, made_again)
     assert answers.count(True) == 1
+
+
+async def test_a_key_that_outlives_its_job_swallows_that_jobs_id_too(queue: QueueUnderTest) -> None:
+    """P5. Nothing was made, although the id that BullMQ answers is the one that was asked for."""
+    throttled = JobOptions(
+        job_id="x", deduplicate=Deduplication.throttle("berlin", ttl_s=60), keep_completed=Retention(count=0)
+    )
+    await queue.create(throttled)
+    await queue.work_one()
+    assert await queue.add(throttled) == Swallowed("x", "unknown")
+    assert await queue.counts() == {}
 
 
 async def test_extend_starts_the_time_anew_with_each_swallowed_add(queue: QueueUnderTest) -> None:

@@ -1,7 +1,8 @@
 """Adding jobs, and knowing whether they were made or swallowed (P5).
 
 The script's answer is only an id. Whether it is a new one is told by what is read in the same MULTI: with a custom id,
-whether its hash was there before; with an automatic one, whether it is what the id counter now stands at.
+whether its hash was there before and is there now; with an automatic one, whether it is what the id counter now stands
+at.
 """
 
 import uuid
@@ -37,7 +38,7 @@ class _Add:
     job: NewJob
     call: Call
     counted: bool
-    """The id is automatic: the last answer is the counter. Else the first tells whether the id was taken."""
+    """The id is automatic: the last answer is the counter. Else the first and last tell whether its job was there."""
 
 
 async def add_jobs(connection: Connection, prefix: str, jobs: Sequence[NewJob], now: float) -> list[Answer]:
@@ -93,7 +94,8 @@ async def _refuse_in_advance(connection: Connection, prefix: str, flow: NewFlow,
 def _plan(connection: Connection, keys: Keys, job: NewJob, now: float, parent: Parent | None = None) -> _Add:
     command = _add_command(connection, keys, job, now, parent)
     if job.options.job_id is not None:
-        return _Add(job, Call([("EXISTS", keys.job(job.options.job_id)), command]), counted=False)
+        exists = ("EXISTS", keys.job(job.options.job_id))
+        return _Add(job, Call([exists, command, exists]), counted=False)
     return _Add(job, Call([command, ("GET", keys["id"])]), counted=True)
 
 
@@ -108,7 +110,8 @@ def _plan_flow(
     assert job_id is not None  # noqa: S101 — _with_ids gave one
     names = keys.many("meta", "id", "delayed", "waiting-children", "completed", "events")
     command = connection.script("addParentJob", names, *_arguments(keys, flow.job, now, parent))
-    adds.append(_Add(flow.job, Call([("EXISTS", keys.job(job_id)), command]), counted=False))
+    exists = ("EXISTS", keys.job(job_id))
+    adds.append(_Add(flow.job, Call([exists, command, exists]), counted=False))
     for child in flow.children:
         _plan_flow(connection, prefix, child, Parent(keys, job_id), now, adds)
 
@@ -166,8 +169,9 @@ def _answer(add: _Add, result: Sequence[Any]) -> Answer:
         added, counter = result
         created = str(added) == str(counter)
     else:
-        existed, added = result
-        created = not existed and str(added) == add.job.options.job_id
+        existed, added, exists = result
+        # The key may still name an earlier job of the same id, which is gone.
+        created = exists and not existed and str(added) == add.job.options.job_id
     if isinstance(added, int) and added < 0:
         raise _refused(add.job, added)
     return Created(str(added)) if created else Swallowed(str(added), "unknown")
