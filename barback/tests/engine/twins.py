@@ -1,4 +1,4 @@
-"""One queue twice: what is done to both is settled and fetched by BullMQ's own scripts in one, by ours in the other."""
+"""One queue twice: jobs are added, settled and fetched by BullMQ's own scripts in one, by ours in the other."""
 
 import difflib
 import pprint
@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from barback.answers import Answer, Swallowed
 from barback.broker import Exchange, FetchedJob, Lease, NewFlow, NewJob, Settlement
-from barback.bullmq.adding import add_flow, add_jobs
+from barback.bullmq.adding import add_by_bullmq, add_flow, add_jobs
+from barback.bullmq.adding_many import batches
 from barback.bullmq.batch import fits
 from barback.bullmq.connection import Call, Connection
 from barback.bullmq.keys import Keys, keys_of
@@ -116,12 +118,17 @@ class Twins:
     """False: the order of events is not compared: where the next job is broken ours begins anew in small steps."""
 
     async def add(self, options: JobOptions, data: str = "{}") -> None:
-        for twin in (self.theirs, self.ours):
-            await add_jobs(twin.connection, PREFIX, [NewJob(twin.queue, "any", data, options)], self.now)
+        await self.add_many([options], data)
 
-    async def add_many(self, options: Sequence[JobOptions]) -> None:
-        for twin in (self.theirs, self.ours):
-            await add_jobs(twin.connection, PREFIX, [NewJob(twin.queue, "any", "{}", o) for o in options], self.now)
+    async def add_many(self, options: Sequence[JobOptions], data: str = "{}", name: str = "any") -> None:
+        """One call of BullMQ's scripts for each in one, as many in a call as fit in the other; same answers."""
+        theirs, ours = ([NewJob(twin.queue, name, data, o) for o in options] for twin in (self.theirs, self.ours))
+        connection = self.theirs.connection
+        by_bullmq: list[Answer] = []
+        for batch in batches(theirs):
+            by_bullmq += await add_by_bullmq(connection, PREFIX, batch, self.now)
+        by_ours = await add_jobs(self.ours.connection, PREFIX, ours, self.now)
+        _same("answers", [_stateless(answer) for answer in by_ours], by_bullmq)
 
     async def add_family(self, name: str, child: JobOptions) -> None:
         """A parent and two children, with ids made of `name`."""
@@ -204,6 +211,10 @@ class Twins:
                 stored["events"] = sorted(map(str, stored["events"][1]))
         for name in sorted(theirs.keys() | ours.keys()):
             _same(name, ours.get(name), theirs.get(name))
+
+
+def _stateless(answer: Answer) -> Answer:
+    return Swallowed(answer.by, "unknown") if isinstance(answer, Swallowed) else answer
 
 
 def _same(what: str, ours: Any, theirs: Any) -> None:

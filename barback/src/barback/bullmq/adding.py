@@ -1,8 +1,9 @@
 """Adding jobs, and knowing whether they were made or swallowed (P5).
 
-The script's answer is only an id. Whether it is a new one is told by what is read in the same MULTI: with a custom id,
-whether its hash was there before and is there now; with an automatic one, whether it is what the id counter now stands
-at.
+Most are added by our own script, many in a call (`adding_many`). For what it does not cover there are BullMQ's, a call
+for each job. Their answer is only an id. Whether it is a new one is told by what is read in the same MULTI: with a
+custom id, whether its hash was there before and is there now; with an automatic one, whether it is what the id counter
+now stands at.
 """
 
 import uuid
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 
 from barback.answers import Answer, Created, Swallowed
 from barback.broker import AddedFlow, NewFlow, NewJob
+from barback.bullmq.adding_many import batches, decode, fits, in_chunks, script_call
 from barback.bullmq.codec import ON_FAILURE, SHORT, encode_options, ms
 from barback.bullmq.connection import Call, Command, Connection
 from barback.bullmq.keys import Keys, keys_of
@@ -22,6 +24,8 @@ from barback.errors import BrokerError
 
 CHUNK = 200
 """Adds in one MULTI: Redis serves nobody else meanwhile (about 10 ms)."""
+AT_ONCE, AT_ONCE_BYTES = 1_000, 4 * 1024 * 1024
+"""Jobs, and characters of their payloads, sent in one round trip."""
 
 ERRORS = {-5: "its parent job does not exist", -7: "it already has another parent, which cannot be replaced"}
 
@@ -44,16 +48,37 @@ class _Add:
 async def add_jobs(connection: Connection, prefix: str, jobs: Sequence[NewJob], now: float) -> list[Answer]:
     """Add in order, in chunks; one answer each.
 
-    :raises BrokerError: Redis refused one; those of earlier chunks are in.
+    :raises BrokerError: Redis refused one; others may be in.
+    """
+    answers: list[Answer] = []
+    for chunk in in_chunks(jobs, AT_ONCE, AT_ONCE_BYTES):
+        add = _add_by_ours if all(map(fits, chunk)) else add_by_bullmq
+        told = await add(connection, prefix, chunk, now)
+        await _look_up_states(connection, prefix, chunk, told)
+        answers += told
+    return answers
+
+
+async def _add_by_ours(connection: Connection, prefix: str, jobs: Sequence[NewJob], now: float) -> list[Answer]:
+    parts = list(batches(jobs))
+    scripts = [script_call(keys_of(prefix, part[0].queue), now, part) for part in parts]
+    commands = [connection.script(*script) for script in scripts]
+    if len(commands) == 1:
+        return decode(jobs, await connection.run_script(commands[0]))
+    results = await connection.run_all([Call([command]) for command in commands])
+    return [answer for part, (result,) in zip(parts, results, strict=True) for answer in decode(part, result)]
+
+
+async def add_by_bullmq(connection: Connection, prefix: str, jobs: Sequence[NewJob], now: float) -> list[Answer]:
+    """Add with BullMQ's own scripts, whatever the jobs; the state of those that swallowed is not known.
+
+    :raises BrokerError: Redis refused one; others may be in.
     """
     answers: list[Answer] = []
     for start in range(0, len(jobs), CHUNK):
         chunk = jobs[start : start + CHUNK]
         adds = [_plan(connection, keys_of(prefix, job.queue), job, now) for job in chunk]
-        layout = [_keep_paused_layout(connection, keys_of(prefix, name)) for name in {job.queue for job in chunk}]
-        results = await connection.run_all([*(add.call for add in adds), *layout], atomic=True)
-        answers.extend(_answer(add, result) for add, result in zip(adds, results, strict=False))
-        await _look_up_states(connection, prefix, chunk, answers, start)
+        answers += await _run(connection, prefix, adds)
     return answers
 
 
@@ -68,11 +93,8 @@ async def add_flow(connection: Connection, prefix: str, flow: NewFlow, now: floa
     await _refuse_in_advance(connection, prefix, flow, None)
     adds: list[_Add] = []
     _plan_flow(connection, prefix, _with_ids(flow), None, now, adds)
-    queues = {add.job.queue for add in adds}
-    layout = [_keep_paused_layout(connection, keys_of(prefix, name)) for name in queues]
-    results = await connection.run_all([*(add.call for add in adds), *layout], atomic=True)
-    answers: list[Answer] = [_answer(add, result) for add, result in zip(adds, results, strict=False)]
-    await _look_up_states(connection, prefix, [add.job for add in adds], answers, 0)
+    answers = await _run(connection, prefix, adds)
+    await _look_up_states(connection, prefix, [add.job for add in adds], answers)
     return _shape(flow, iter(answers))
 
 
@@ -160,8 +182,11 @@ def _arguments(keys: Keys, job: NewJob, now: float, parent: Parent | None) -> li
     return [pack(head), job.data, pack(options)]
 
 
-def _keep_paused_layout(connection: Connection, keys: Keys) -> Call:
-    return Call([keep_layout(connection, keys)])
+async def _run(connection: Connection, prefix: str, adds: Sequence[_Add]) -> list[Answer]:
+    queues = {add.job.queue for add in adds}
+    layout = [Call([keep_layout(connection, keys_of(prefix, queue))]) for queue in queues]
+    results = await connection.run_all([*(add.call for add in adds), *layout], atomic=True)
+    return [_answer(add, result) for add, result in zip(adds, results, strict=False)]
 
 
 def _answer(add: _Add, result: Sequence[Any]) -> Answer:
@@ -182,11 +207,8 @@ def _refused(job: NewJob, code: int) -> BrokerError:
     return BrokerError(f"Job '{job.name}' was not added to '{job.queue}': {reason}.")
 
 
-async def _look_up_states(
-    connection: Connection, prefix: str, jobs: Sequence[NewJob], answers: list[Answer], start: int
-) -> None:
-    for i, job in enumerate(jobs, start):
-        answer = answers[i]
+async def _look_up_states(connection: Connection, prefix: str, jobs: Sequence[NewJob], answers: list[Answer]) -> None:
+    for i, (job, answer) in enumerate(zip(jobs, answers, strict=True)):
         if isinstance(answer, Swallowed):
             state = await read_state(connection, keys_of(prefix, job.queue), answer.by)
             answers[i] = Swallowed(answer.by, state)

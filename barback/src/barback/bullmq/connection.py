@@ -11,12 +11,11 @@ import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import redis
 import redis.asyncio
 import structlog
-from hiredis import pack_command  # pyright: ignore[reportUnknownVariableType]
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -38,6 +37,7 @@ from redis.exceptions import (
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
+from barback.bullmq.direct import Direct
 from barback.bullmq.keys import Keys
 from barback.bullmq.scripts import Script, load_scripts
 from barback.bullmq.server_state import ServerState, read_state
@@ -101,6 +101,7 @@ class Connection:
             "maint_notifications_config": MaintNotificationsConfig(enabled=False),
         }
         self._client = self._make()
+        self._direct = Direct(self._client)
         self._free = asyncio.Semaphore(CONNECTIONS)
         self._blocking: dict[str, redis.asyncio.Redis] = {}
         self._threaded: redis.Redis | None = None
@@ -273,20 +274,10 @@ class Connection:
             ) from None
 
     async def _send_script(self, command: Command) -> Any:
-        """Its answer, or the error that Redis answered: without a pipeline, which takes ten times as long to pack."""
-        packed = cast("bytes", pack_command(tuple(command)))
         await self._take_turn()
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                connection = await self._client.connection_pool.get_connection()
-                try:
-                    # Both close the connection if they are cut off.
-                    await connection.send_packed_command(packed, check_health=False)
-                    return cast("Any", await connection.read_response())
-                except ResponseError as error:
-                    return error
-                finally:
-                    await self._client.connection_pool.release(connection)
+                return await self._direct.run(command)
         finally:
             self._free.release()
 
