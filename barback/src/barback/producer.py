@@ -1,22 +1,23 @@
 """Enqueueing: a typed job and its payload become a durable job of the broker, and the answer says what happened."""
 
-from collections.abc import AsyncIterable, Iterable, Sequence
+import asyncio
+from asyncio import Task
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Any, TypeVar, Unpack
 
 from barback.answers import Answer, Swallowed
 from barback.broker import AddedFlow, Broker, NewFlow, NewJob
 from barback.errors import InvalidOptions
 from barback.job import AnyJob, Job
-from barback.options import Deduplication, Overrides, override
+from barback.options import Deduplication, JobOptions, Overrides, override
 from barback.payload import Payload, parse_payload
 from barback.payload_limits import PayloadLimits, write_payload, write_raw
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
 
-CHUNK = 1_000
-"""Payloads encoded and sent at a time by `many`: memory does not grow with their number."""
+CHUNK, CHUNK_BYTES = 1_000, 4 * 1024 * 1024
+"""Payloads, and characters of them, made and sent at a time by `many`: memory does not grow with their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +69,50 @@ class Producer:
 
         If it fails half-way the earlier chunks are in; enqueue again only what is safe to run twice.
         """
-        answers: list[Answer] = []
-        rest = iter(payloads)
-        while chunk := [new_job(job, payload, overrides, self._limits) for payload in islice(rest, CHUNK)]:
-            answers += await self._broker.add(chunk)
-        return answers
+        chunks = self._add_in_chunks(job, _one_by_one(payloads), overrides)
+        return [answer async for answers in chunks for answer in answers]
 
     async def stream(
         self, job: Job[PayloadT, Any, Any], payloads: AsyncIterable[PayloadT], /, **overrides: Unpack[Overrides]
     ) -> tuple[int, int]:
         """Enqueue what an async iterator gives, in memory that does not grow; how many were created and swallowed."""
         total = swallowed = 0
-        chunk: list[NewJob] = []
-        async for payload in payloads:
-            chunk.append(new_job(job, payload, overrides, self._limits))
-            if len(chunk) == CHUNK:
-                total, swallowed = total + len(chunk), swallowed + _swallowed(await self._broker.add(chunk))
-                chunk = []
-        total, swallowed = total + len(chunk), swallowed + _swallowed(await self._broker.add(chunk))
+        async for answers in self._add_in_chunks(job, payloads, overrides):
+            total, swallowed = total + len(answers), swallowed + _swallowed(answers)
         return total - swallowed, swallowed
+
+    async def _add_in_chunks(
+        self, job: Job[PayloadT, Any, Any], payloads: AsyncIterable[PayloadT], overrides: Overrides
+    ) -> AsyncGenerator[Sequence[Answer]]:
+        """The answers of each chunk. One is on its way while the next one is made, and never two: order is kept."""
+        sent: Task[list[Answer]] | None = None
+        try:
+            async for chunk in self._make_chunks(job, payloads, override(job.options, overrides)):
+                if sent is not None:
+                    yield await sent
+                sent = asyncio.create_task(self._broker.add(chunk))
+                # So that it is sent before the next one is made.
+                await asyncio.sleep(0)
+            if sent is not None:
+                yield await sent
+        finally:
+            if sent is not None:
+                # A payload may have been refused meanwhile: what was sent before it shall be in.
+                await asyncio.wait([sent])
+
+    async def _make_chunks(
+        self, job: Job[PayloadT, Any, Any], payloads: AsyncIterable[PayloadT], options: JobOptions
+    ) -> AsyncGenerator[Sequence[NewJob]]:
+        chunk: list[NewJob] = []
+        size = 0
+        async for payload in payloads:
+            chunk.append(_new_job(job, payload, options, self._limits))
+            size += len(chunk[-1].data)
+            if len(chunk) == CHUNK or size >= CHUNK_BYTES:
+                yield chunk
+                chunk, size = [], 0
+        if chunk:
+            yield chunk
 
     async def flow(self, root: Flow) -> AddedFlow:
         """Enqueue a tree of jobs, all or none; a job runs once all its children have finished. Raises as for one."""
@@ -111,7 +137,10 @@ def new_job(
     :raises InvalidPayload: it is over a limit (None: the default ones), or cannot be written as JSON.
     :raises InvalidOptions: an option is not allowed.
     """
-    options = override(job.options, overrides)
+    return _new_job(job, payload, override(job.options, overrides), limits or PayloadLimits())
+
+
+def _new_job(job: AnyJob, payload: Payload, options: JobOptions, limits: PayloadLimits) -> NewJob:
     unique = payload.unique()
     if unique is not None and options.deduplicate is None:
         options = replace(options, deduplicate=Deduplication.keep_last(f"{job.name}:{unique}"))
@@ -121,13 +150,17 @@ def new_job(
     if options.job_id is not None and options.deduplicate is not None and options.deduplicate.keep_last_if_active:
         # BullMQ gives the id to the kept job when it starts to wait, over whatever job has taken it meanwhile (P6).
         raise InvalidOptions(f"job_id: '{job.name}' is unique (keeps the last one); such a job cannot have an id too.")
-    data = write_payload(payload, job.name, limits or PayloadLimits())
-    return NewJob(job.queue, job.name, data, options)
+    return NewJob(job.queue, job.name, write_payload(payload, job.name, limits), options)
 
 
 def _new_flow(node: Flow, limits: PayloadLimits) -> NewFlow:
     job = new_job(node.job, node.payload, node.overrides, limits)
     return NewFlow(job, [_new_flow(child, limits) for child in node.children])
+
+
+async def _one_by_one(payloads: Iterable[PayloadT]) -> AsyncGenerator[PayloadT]:
+    for payload in payloads:
+        yield payload
 
 
 def _swallowed(answers: Sequence[Answer]) -> int:

@@ -1,10 +1,11 @@
 """Enqueueing: what is sent, what is answered, and what a type checker refuses."""
 
+import asyncio
 import json
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -19,8 +20,12 @@ from barback.job import Context, Job, job
 from barback.memory import MemoryBroker
 from barback.options import Deduplication, JobOptions, Retention
 from barback.payload import Payload
-from barback.producer import CHUNK, Producer, flow, new_job
+from barback.payload_limits import PayloadLimits
+from barback.producer import CHUNK, CHUNK_BYTES, Producer, flow, new_job
+from barback.recycling import resident_mb
 from barback.retry import Fixed
+
+from .eventually import until
 
 
 class Address(Payload, frozen=True):
@@ -251,6 +256,90 @@ async def test_a_stream_takes_no_more_memory_for_more_payloads(process: Job[Proc
 
     few = await peak(3 * CHUNK)
     assert await peak(12 * CHUNK) < 1.5 * few
+
+
+async def test_a_chunk_of_large_payloads_is_a_small_one(update: Job[UpdateStats, None, Any]) -> None:
+    """P23: memory is bounded by their size too."""
+    broker = Counting()
+    large = UpdateStats(city_slug="x" * (CHUNK_BYTES // 4))
+    await Producer(broker, PayloadLimits(warn_bytes=0)).many(update, [large] * 9)
+    assert broker.sizes == [4, 4, 1]
+
+
+class Slow(Counting):
+    """Answers when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer = asyncio.Event()
+
+    async def add(self, jobs: Sequence[NewJob]) -> list[Answer]:
+        answers = await super().add(jobs)
+        await self.answer.wait()
+        return answers
+
+
+async def test_the_next_chunk_is_made_while_one_is_on_its_way_and_no_further(
+    process: Job[ProcessCafe, None, Any],
+) -> None:
+    """P17: never two on their way."""
+    broker = Slow()
+    made: list[int] = []
+
+    async def payloads() -> AsyncIterator[ProcessCafe]:
+        for n in range(4 * CHUNK):
+            made.append(n)
+            if n == CHUNK + 1:
+                assert broker.sizes == [CHUNK], "the first one was not sent before the second one was begun"
+            yield ProcessCafe(cafe_id=n)
+
+    adding = asyncio.create_task(Producer(broker).stream(process, payloads()))
+    await until(lambda: len(made) == 2 * CHUNK)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (len(made), broker.sizes) == (2 * CHUNK, [CHUNK])
+    broker.answer.set()
+    assert await adding == (4 * CHUNK, 0)
+
+
+async def test_what_was_sent_before_a_payload_that_is_refused_is_in(
+    broker: BullMQBroker, enqueue: Producer, process: Job[ProcessCafe, None, Any]
+) -> None:
+    """P1, P23."""
+
+    def payloads() -> Iterator[ProcessCafe]:
+        yield from (ProcessCafe(cafe_id=n) for n in range(CHUNK + 1))
+        yield ProcessCafe(cafe_id=7, sent_to=Address(city_slug="\ud800"))
+
+    with pytest.raises(InvalidPayload):
+        await enqueue.many(process, payloads())
+    assert (await broker.counts(process.queue))["prioritized"] == CHUNK
+
+
+async def test_a_cancelled_stream_leaves_nothing_running(process: Job[ProcessCafe, None, Any]) -> None:
+    broker = Slow()
+    many = asyncio.create_task(Producer(broker).many(process, [ProcessCafe(cafe_id=n) for n in range(CHUNK + 1)]))
+    await until(lambda: broker.sizes)
+    many.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await many
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.slow
+async def test_two_hundred_thousand_payloads_take_no_more_memory_than_a_few(
+    broker: BullMQBroker, enqueue: Producer, process: Job[ProcessCafe, None, Any]
+) -> None:
+    """The whole way to Redis, as the kernel counts it."""
+
+    async def payloads(count: int) -> AsyncIterator[ProcessCafe]:
+        for n in range(count):
+            yield ProcessCafe(cafe_id=n, sent_to=Address(city_slug="x" * 100))
+
+    await enqueue.stream(process, payloads(20_000))
+    before = resident_mb()
+    assert await enqueue.stream(process, payloads(200_000)) == (200_000, 0)
+    assert resident_mb() - before < 10
 
 
 # ── raw ─────────────────────────────────────────────────────────────────────────────────────────────────
