@@ -73,12 +73,19 @@ class NpmHand:
         """
         self.fetched = []
         told: dict[int, Settled] = {}
-        late = [i for i, part in enumerate(parts) if part.fits and await self._is_seen_late(part)]
-        lost = [i for i, part in enumerate(parts) if part.fits and part.step.spoil in DAMAGE and i not in late]
+        chained = chained and fetch > 0
+        fitting = [i for i, part in enumerate(parts) if part.fits]
+        others = [i for i, part in enumerate(parts) if not part.fits]
+        for i in others:
+            chains = chained and not fitting and i == others[-1] and await self._may_chain(parts[i])
+            told[i] = await self._settle(parts[i], at_ms, chains=chains)
+        # Only now: one of the others may have been the last child of one of these.
+        late = [i for i in fitting if await self._is_seen_late(parts[i])]
+        lost = [i for i in fitting if parts[i].step.spoil in DAMAGE and i not in late]
         self.lost = [parts[i].held.job.id for i in lost]
-        first = sorted({*range(len(parts))} - {*late, *lost}, key=lambda i: (parts[i].fits, i))
-        for i in first:
-            chains = chained and fetch > 0 and i == first[-1] and await self._may_chain(parts[i])
+        in_time = [i for i in fitting if i not in (*late, *lost)]
+        for i in in_time:
+            chains = chained and i == in_time[-1] and await self._may_chain(parts[i])
             told[i] = await self._settle(parts[i], at_ms, chains=chains)
         if len(parts) > fetch:
             await self.wake()
