@@ -1,89 +1,59 @@
-"""barback beside npm bullmq's own worker: the same jobs, the same Redis, in turn; medians and their ratio.
+"""barback beside its peers: the same jobs, the same Redis, in turn; medians, and their ratios to Node.
 
-    make bench        or        python -m bench [--jobs 10000] [--concurrency 100] [--rounds 3]
+    make bench          everything, written to docs/benchmarks.md         python -m bench
+    make bench-quick    ours, Node, stock: under two minutes              python -m bench quick
 
-Absolute figures move with the machine; the ratio of one run is what counts. Ends with one JSON line.
+Absolute figures move with the machine; the ratios of one run are what counts. Ends with them as one JSON line.
 """
 
 import argparse
-import asyncio
 import json
-import statistics
-import subprocess
 import sys
-from pathlib import Path
+import time
+from typing import TypeVar
 
-from barback import Context, NoPayload, Producer, job
-from barback.bullmq import BullMQBroker
-from barback.embedded import EmbeddedValkey
+from bench import roster, scenarios
+from bench.gates import ratios
+from bench.results import Results, save
+from bench.rounds import measure_all
+from bench.terminal import print_gates, print_table, say
 
-HERE = Path(__file__).parent
-NODE_MODULES = HERE.parent / "barback" / "tests" / "node" / "node_modules"
-LONGEST_S = 300
-
-Cost = dict[str, float]
+NamedT = TypeVar("NamedT", roster.Peer, scenarios.Scenario)
 
 
-def main() -> None:
-    """Run all rounds and print the table."""
+def main() -> int:
+    """The exit code: 1 if any peer failed."""
     options = _options()
-    costs: dict[str, list[Cost]] = {"barback": [], "node": []}
-    with EmbeddedValkey(port=0) as valkey:
-        port = str(valkey.port)
-        for turn in range(options.rounds):
-            for peer, rounds in costs.items():
-                queue = f"bench-{peer}-{turn}"
-                asyncio.run(_enqueue(port, queue, options.jobs))
-                rounds.append(_measure(_command(peer, port, queue, options.jobs, options.concurrency)))
-    medians = {peer: _medians(rounds) for peer, rounds in costs.items()}
-    ours, node = medians["barback"], medians["node"]
-    for peer, median in medians.items():
-        line = f"{peer:8}  {options.jobs / median['seconds']:8,.0f} jobs/s  "
-        line += f"{median['cpu_s'] / options.jobs * 1e6:6,.0f} µs of worker CPU a job  {median['rss_mb']:5.0f} MB"
-        print(line)  # noqa: T201
-    ratios = {
-        "jobs_per_s": round(node["seconds"] / ours["seconds"], 2),
-        "worker_cpu": round(ours["cpu_s"] / node["cpu_s"], 2),
-        "rss": round(ours["rss_mb"] / node["rss_mb"], 2),
-    }
-    print(json.dumps({"barback_to_node": ratios}))  # noqa: T201
+    began = time.monotonic()
+    quick = options.what == "quick"
+    peers = _chosen(roster.QUICK if quick else roster.ALL, options.peer)
+    chosen = _chosen(scenarios.QUICK if quick else scenarios.FULL, options.scenario)
+    results = measure_all(peers, chosen)
+    path = save(results, "quick" if quick else "full")
+    print_table(results, chosen)
+    print_gates(results)
+    _print_failures(results)
+    say(f"\n{time.monotonic() - began:.0f} s; every run is in {path.relative_to(path.parents[2])}")
+    say(json.dumps({"barback": ratios(results)}))
+    return 1 if results.failures else 0
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench", description="barback beside Node's own worker")
-    parser.add_argument("--jobs", type=int, default=10_000)
-    parser.add_argument("--concurrency", type=int, default=100)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = argparse.ArgumentParser(prog="python -m bench", description="barback beside its peers")
+    parser.add_argument("what", nargs="?", choices=["full", "quick"], default="full")
+    parser.add_argument("--peer", action="append", help="only this one (again for more)")
+    parser.add_argument("--scenario", action="append", help="only this one (again for more)")
     return parser.parse_args()
 
 
-async def _enqueue(port: str, queue: str, jobs: int) -> None:
-    @job("no-op", queue=queue)
-    async def no_op(payload: NoPayload, ctx: Context[None]) -> None:
-        return None
-
-    broker = BullMQBroker(f"redis://127.0.0.1:{port}")
-    await broker.open()
-    await Producer(broker).many(no_op, (NoPayload() for _ in range(jobs)))
-    await broker.close()
+def _chosen(all_of_them: tuple[NamedT, ...], names: list[str] | None) -> tuple[NamedT, ...]:
+    return tuple(one for one in all_of_them if names is None or one.name in names)
 
 
-def _command(peer: str, port: str, queue: str, jobs: int, concurrency: int) -> list[str]:
-    if peer == "node":
-        script = str(HERE / "node_worker.cjs")
-        return ["node", script, str(NODE_MODULES), port, queue, str(jobs), str(concurrency)]
-    return [sys.executable, "-m", "bench.barback_worker", port, queue, str(concurrency)]
-
-
-def _measure(command: list[str]) -> Cost:
-    done = subprocess.run(command, stdout=subprocess.PIPE, timeout=LONGEST_S, check=True)  # noqa: S603 — our own
-    cost: Cost = json.loads(done.stdout.splitlines()[-1])
-    return cost
-
-
-def _medians(costs: list[Cost]) -> Cost:
-    return {name: statistics.median(cost[name] for cost in costs) for name in costs[0]}
+def _print_failures(results: Results) -> None:
+    for line in results.failures:
+        say(f"FAILED {line}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

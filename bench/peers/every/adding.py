@@ -1,0 +1,35 @@
+"""How every Python peer's program adds: one by one, in bulk, or one after each gap. Prints what it took."""
+
+import asyncio
+import inspect
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tally import RUN, gaps, payload, payloads
+
+AddOne = Callable[[dict[str, Any]], Any]
+AddMany = Callable[[list[dict[str, Any]]], Any]
+
+
+async def add_as_told(add: AddOne, add_many: AddMany | None) -> None:
+    """`add` and `add_many` may be async; `add_many` None: the peer has no such thing, and one by one must do."""
+    began = time.perf_counter()
+    if RUN.mode == "latency":
+        for number, gap_s in enumerate(gaps()):
+            await asyncio.sleep(gap_s)
+            await _done(add(payload(number, time.monotonic_ns())))
+    elif RUN.mode == "one-by-one" or add_many is None:
+        for one in payloads():
+            await _done(add(one))
+    else:
+        everything = list(payloads())
+        began = time.perf_counter()
+        await _done(add_many(everything))
+    print(json.dumps({"seconds": time.perf_counter() - began}))  # noqa: T201
+
+
+async def _done(result: Awaitable[Any] | Any) -> None:
+    if inspect.isawaitable(result):
+        await result
