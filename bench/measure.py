@@ -43,21 +43,21 @@ def measure_working(place: Place, run: Run, longest_s: float) -> Measurement:
     """
     place.server.empty()
     _add(place, replace(run, mode="bulk"))
-    before = place.server.spent()
+    redis_before = place.server.spent()
     with _working(place, run) as workers:
-        at_first, pids = _wait_for_first_job(place, run, workers)
-        resident_mb = memory_mb(pids)
+        before = _begin(place, run, workers)
         tally = _wait_for(place, run, workers, run.jobs, longest_s)
         pids = find_tree(workers.roots)
-        cpu_s, peak_mb = _cpu_since(at_first, cpu_of(pids), tally), peak_memory_mb(pids)
-        redis = place.server.spent().since(before)
+        cpu_s, peak_mb = before.cpu_until_now(pids), peak_memory_mb(pids)
+        redis = place.server.spent().since(redis_before)
+    jobs = tally.done - before.done
     return {
-        "jobs": tally.done,
-        "jobs_per_s": tally.done / tally.seconds,
-        "worker_cpu_us": cpu_s / tally.done * 1e6,
+        "jobs": jobs,
+        "jobs_per_s": jobs / (tally.last_ns - before.at_ns) * 1e9,
+        "worker_cpu_us": cpu_s / jobs * 1e6,
         "redis_cpu_us": redis.cpu_s / tally.done * 1e6,
         "redis_commands": redis.commands / tally.done,
-        "first_mb": resident_mb,
+        "first_mb": before.memory_mb,
         "peak_mb": peak_mb,
     }
 
@@ -135,11 +135,32 @@ def _working(place: Place, run: Run) -> Generator[_Workers]:
                 process.wait()
 
 
-def _wait_for_first_job(place: Place, run: Run, workers: _Workers) -> tuple[CpuByProcess, list[int]]:
-    """What each process had used when the first job began; their libraries are loaded by then."""
-    _wait_for(place, run, workers, 1, FIRST_JOB_WITHIN_S)
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """Of what is measured: when, the jobs done by then, and what each process had used by then."""
+
+    at_ns: int
+    done: int
+    cpu_s: CpuByProcess
+    memory_mb: float
+
+    def cpu_until_now(self, pids: list[int]) -> float:
+        """CPU seconds of these since."""
+        return sum(used - self.cpu_s.get(pid, 0.0) for pid, used in cpu_of(pids).items())
+
+
+def _begin(place: Place, run: Run, workers: _Workers) -> _Beginning:
+    """One process: from its first job on, with what it says that it had used by then (its libraries are loaded). More:
+    from when each of them has done a job, for none waits for the other."""
+    tally = _wait_for(place, run, workers, 1, FIRST_JOB_WITHIN_S)
+    while len(tally.cpu_before_s) < run.processes:
+        if tally.done >= run.jobs:
+            raise PeerFailed(f"{place.peer.name}: all jobs were done before {run.processes} processes worked.")
+        tally = _wait_for(place, run, workers, tally.done + 1, STANDS_STILL_S)
     pids = find_tree(workers.roots)
-    return cpu_of(pids), pids
+    if run.processes > 1:
+        return _Beginning(tally.last_ns, tally.done, cpu_of(pids), memory_mb(pids))
+    return _Beginning(tally.first_ns, 0, {**cpu_of(pids), **tally.cpu_before_s}, memory_mb(pids))
 
 
 def _wait_for(place: Place, run: Run, workers: _Workers, jobs: int, longest_s: float) -> Tally:
@@ -158,11 +179,6 @@ def _wait_for(place: Place, run: Run, workers: _Workers, jobs: int, longest_s: f
             what = "its program ended" if ended else f"it stood still for {STANDS_STILL_S:.0f} s"
             raise PeerFailed(f"{place.peer.name}: {what} after {done} jobs: {workers.last_words()}")
         time.sleep(POLL_S)
-
-
-def _cpu_since(first: CpuByProcess, last: CpuByProcess, tally: Tally) -> float:
-    """A process that does jobs knew itself what it had used before its first one; of the others we know it."""
-    return sum(used - tally.cpu_before_s.get(pid, first.get(pid, 0.0)) for pid, used in last.items())
 
 
 def _add(place: Place, run: Run) -> float:

@@ -45,16 +45,12 @@ BARBACK = Peer(
     name=OURS,
     title="barback",
     packages=("barback",),
-    settings="`barback work --concurrency N --processes P`, all else as it is without being told",
+    settings="`barback work --concurrency N`, one process each, all else as it is without being told; `enqueue.many`",
     source="README.md",
     acknowledges="after the job",
-    workers=lambda folder, run: [
-        [
-            str(folder / "barback"),
-            *("--app", "program:app", "work"),
-            *("--concurrency", str(run.concurrency), "--processes", str(run.processes)),
-        ]
-    ],
+    workers=lambda folder, run: _same(
+        [str(folder / "barback"), "--app", "program:app", "work", f"--concurrency={run.concurrency}"], run
+    ),
     adder=_python_adder,
 )
 
@@ -81,6 +77,120 @@ STOCK = Peer(
     most_jobs=5_000,
 )
 
+TASKIQ = Peer(
+    name="taskiq",
+    title="taskiq",
+    packages=("taskiq", "taskiq-redis", "redis", "uvloop"),
+    settings="`RedisStreamBroker`, no result backend, pydantic payload; `taskiq worker --workers P --max-async-tasks N "
+    "--max-prefetch N`, uvloop; 32 `kiq` under way instead of a bulk call",
+    source="https://taskiq-python.github.io/guide/cli.html",
+    acknowledges="after the job",
+    workers=lambda folder, run: [
+        [
+            *(str(folder / "taskiq"), "worker", "program:broker", f"--workers={run.processes}"),
+            *(f"--max-async-tasks={run.concurrency}", f"--max-prefetch={run.concurrency}"),
+        ]
+    ],
+    adder=_python_adder,
+    most_jobs=8_000,
+)
+
+DRAMATIQ = Peer(
+    name="dramatiq",
+    title="dramatiq",
+    packages=("dramatiq", "redis"),
+    settings="`RedisBroker`, default middleware; `dramatiq --processes P --threads N`; no bulk call",
+    source="https://dramatiq.io/advanced.html",
+    acknowledges="after the job",
+    workers=lambda folder, run: [
+        [str(folder / "dramatiq"), "program", f"--processes={run.processes}", f"--threads={run.concurrency}"]
+    ],
+    adder=_python_adder,
+    most_jobs=5_000,
+    adds_in_bulk=False,
+)
+
+ARQ = Peer(
+    name="arq",
+    title="arq",
+    packages=("arq", "redis"),
+    settings="`max_jobs = N`, `poll_delay = 0.01`, `keep_result = 0`, `log_results = False`; one process each; 32 "
+    "`enqueue_job` under way instead of a bulk call",
+    source="https://arq-docs.helpmanual.io/",
+    acknowledges="after the job",
+    workers=lambda folder, run: _same([str(folder / "arq"), "program.WorkerSettings"], run),
+    adder=_python_adder,
+    most_jobs=4_000,
+)
+
+SAQ = Peer(
+    name="saq",
+    title="SAQ",
+    packages=("saq", "redis", "hiredis"),
+    settings="`saq --quiet program.settings --workers P`, `concurrency: N`, hiredis; 32 `enqueue` under way instead of a "
+    "bulk call",
+    source="https://saq-py.readthedocs.io/",
+    acknowledges="after the job",
+    workers=lambda folder, run: [
+        [str(folder / "saq"), "program.settings", "--quiet", "--workers", str(run.processes)]
+    ],
+    adder=_python_adder,
+    most_jobs=6_000,
+)
+
+STREAQ = Peer(
+    name="streaq",
+    title="streaQ",
+    packages=("streaq", "coredis", "uvloop"),
+    settings="`Worker(concurrency=N)` (prefetch: the same), uvloop, `ttl=0`; `streaq run program:worker --workers P`; "
+    "`enqueue_many` of 1,000",
+    source="https://streaq.readthedocs.io/en/latest/worker.html",
+    acknowledges="after the job",
+    workers=lambda folder, run: [[str(folder / "streaq"), "run", "program:worker", f"--workers={run.processes}"]],
+    adder=_python_adder,
+    most_jobs=8_000,
+)
+
+CELERY = Peer(
+    name="celery",
+    title="Celery",
+    packages=("celery", "kombu", "redis"),
+    settings="`--pool=threads --concurrency=N` (`solo` for one), prefetch 64 for each, `task_ignore_result`, without "
+    "gossip, mingle and heartbeat; one process each; no bulk call",
+    source="https://docs.celeryq.dev/en/stable/userguide/optimizing.html",
+    acknowledges="before the job",
+    workers=lambda folder, run: [
+        [
+            *(str(folder / "celery"), "--app=program", "worker", f"--hostname=worker{number}"),
+            *(("--pool=solo",) if run.concurrency == 1 else ("--pool=threads", f"--concurrency={run.concurrency}")),
+            *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=warning"),
+        ]
+        for number in range(run.processes)
+    ],
+    adder=_python_adder,
+    most_jobs=5_000,
+    adds_in_bulk=False,
+)
+
+RQ_PROCESSES = 10
+RQ = Peer(
+    name="rq",
+    title="RQ",
+    packages=("rq", "redis"),
+    settings="`rq worker-pool --worker-class rq.worker.SimpleWorker -S json`; a process has no concurrency: N of them, "
+    f"but {RQ_PROCESSES} at most; `result_ttl=0`; `enqueue_many` of 1,000",
+    source="https://python-rq.org/docs/workers/",
+    acknowledges="before the job",
+    workers=lambda folder, run: [
+        [
+            *(str(folder / "rq"), "worker-pool", run.queue, f"--url={run.redis_url}", "--quiet", "--serializer=json"),
+            *("--worker-class=rq.worker.SimpleWorker", f"--num-workers={min(run.concurrency, RQ_PROCESSES)}"),
+        ]
+    ],
+    adder=_python_adder,
+    most_jobs=4_000,
+)
+
 MAIN = (BARBACK, NODE)
 QUICK = (*MAIN, STOCK)
-ALL = QUICK
+ALL = (*QUICK, TASKIQ, STREAQ, SAQ, ARQ, CELERY, DRAMATIQ, RQ)

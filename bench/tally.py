@@ -1,6 +1,7 @@
 """What the peers' programs have noted, read from outside. The file's layout: `peers/every/tally.py`."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HEAD = 5
@@ -8,29 +9,32 @@ HEAD = 5
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Of all processes together. `seconds`: from the first start to the last end. `cpu_before_s`: by process."""
+    """Of all processes together. `first_ns`, `last_ns`: the first start and the last end of a job (CLOCK_MONOTONIC).
 
-    done: int
-    seconds: float
-    cpu_before_s: dict[int, float]
-    latencies_s: tuple[float, ...]
+    `cpu_before_s`: what each process had used when its first job began.
+    """
+
+    done: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+    cpu_before_s: Mapping[int, float] = field(default_factory=dict[int, float])
+    latencies_s: Sequence[float] = ()
 
 
 def read_tallies(folder: Path) -> Tally:
-    """Those of the processes that have begun a job; what is half-written yet is left out."""
-    done, firsts, lasts = 0, list[int](), list[int]()
-    cpu: dict[int, float] = {}
-    latencies: list[float] = []
-    for file in folder.glob("*.tally"):
-        words = memoryview(file.read_bytes()).cast("Q")
-        if len(words) < HEAD or not words[1]:
-            continue
-        cpu[int(file.stem)] = words[3] / 1e9
-        if not words[0]:
-            continue
-        done += words[0]
-        firsts.append(words[1])
-        lasts.append(words[2])
-        latencies += [word / 1e9 for word in words[HEAD : HEAD + words[4]]]
-    seconds = (max(lasts) - min(firsts)) / 1e9 if done else 0.0
-    return Tally(done, seconds, cpu, tuple(latencies))
+    """Those of the processes that have done a job."""
+    tallies = {int(file.stem): _words(file) for file in folder.glob("*.tally")}
+    working = {pid: words for pid, words in tallies.items() if len(words) >= HEAD and words[0]}
+    if not working:
+        return Tally()
+    return Tally(
+        done=sum(words[0] for words in working.values()),
+        first_ns=min(words[1] for words in working.values()),
+        last_ns=max(words[2] for words in working.values()),
+        cpu_before_s={pid: words[3] / 1e9 for pid, words in working.items()},
+        latencies_s=[word / 1e9 for words in working.values() for word in words[HEAD : HEAD + words[4]]],
+    )
+
+
+def _words(file: Path) -> memoryview:
+    return memoryview(file.read_bytes()).cast("Q")

@@ -30,6 +30,17 @@ async def add_as_told(add: AddOne, add_many: AddMany | None) -> None:
     print(json.dumps({"seconds": time.perf_counter() - began}))  # noqa: T201
 
 
+async def at_most(number: int, add: AddOne, many: list[dict[str, Any]]) -> None:
+    """For async peers without a call for many: so many adds under way at a time."""
+    free = asyncio.Semaphore(number)
+
+    async def add_in_turn(one: dict[str, Any]) -> None:
+        async with free:
+            await add(one)
+
+    await asyncio.gather(*map(add_in_turn, many))
+
+
 async def _done(result: Awaitable[Any] | Any) -> None:
     if inspect.isawaitable(result):
         await result
