@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-full check format drills bench picture clean
+.PHONY: help setup run demo test test-full check format drills bench bench-quick bench-grow picture clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -42,8 +42,14 @@ format: setup ## Put the code in form
 drills: setup $(NODE_READY) ## Kill, stop and cut off workers and servers; writes docs/drills.md
 	@$(UV) run --no-sync python -m drills
 
-bench: setup $(NODE_READY) ## barback beside Node's own worker, as ratios of one interleaved run
+bench: setup ## barback beside all its peers, 25 minutes; writes docs/benchmarks.md
 	@$(UV) run --no-sync python -m bench
+
+bench-quick: setup ## barback beside Node's and the stock Python worker: ratios in two minutes
+	@$(UV) run --no-sync python -m bench quick
+
+bench-grow: setup ## What more jobs, more at a time, larger payloads cost; writes docs/growth.md
+	@$(UV) run --no-sync python -m bench grow
 
 setup: .venv/.ready
 
@@ -63,4 +69,4 @@ picture: setup ## Draw docs/demo.svg anew
 	@$(UV) run --no-sync python docs/make_demo_svg.py
 
 clean: ## Remove what was made, the development data too
-	rm -rf .venv .tools .barback $(NODE_TESTS)/node_modules .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .tools .barback bench/.envs bench/.results $(NODE_TESTS)/node_modules .pytest_cache .ruff_cache .hypothesis

@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 import time
+from dataclasses import replace
 from typing import TypeVar
 
 from bench import roster, scenarios
@@ -28,6 +29,8 @@ def main() -> int:
     quick = options.what == "quick"
     peers = _chosen(roster.QUICK if quick else roster.ALL, options.peer)
     chosen = _chosen(scenarios.QUICK if quick else scenarios.FULL, options.scenario)
+    if options.rounds:
+        chosen = tuple(replace(one, rounds=options.rounds, others=min(one.others, options.rounds)) for one in chosen)
     results = measure_all(peers, chosen)
     path = save(results, "quick" if quick else "full")
     print_table(results, chosen)
@@ -42,6 +45,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="barback beside its peers")
     parser.add_argument("what", nargs="?", choices=["full", "quick"], default="full")
     parser.add_argument("--peer", action="append", help="only this one (again for more)")
+    parser.add_argument("--rounds", type=int, help="so many of each scenario")
     parser.add_argument("--scenario", action="append", help="only this one (again for more)")
     return parser.parse_args()
 

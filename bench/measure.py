@@ -46,8 +46,11 @@ def measure_working(place: Place, run: Run, longest_s: float) -> Measurement:
     redis_before = place.server.spent()
     with _working(place, run) as workers:
         before = _begin(place, run, workers)
-        tally = _wait_for(place, run, workers, run.jobs, longest_s)
+        _wait_for(place, run, workers, run.jobs // 4, longest_s / 4)
+        quarter_mb = memory_mb(find_tree(workers.roots))
+        tally = _wait_for(place, run, workers, run.jobs, longest_s * 3 / 4)
         pids = find_tree(workers.roots)
+        end_mb = memory_mb(pids)
         cpu_s, peak_mb = before.cpu_until_now(pids), peak_memory_mb(pids)
         redis = place.server.spent().since(redis_before)
     jobs = tally.done - before.done
@@ -57,7 +60,8 @@ def measure_working(place: Place, run: Run, longest_s: float) -> Measurement:
         "worker_cpu_us": cpu_s / jobs * 1e6,
         "redis_cpu_us": redis.cpu_s / tally.done * 1e6,
         "redis_commands": redis.commands / tally.done,
-        "first_mb": before.memory_mb,
+        "quarter_mb": quarter_mb,
+        "end_mb": end_mb,
         "peak_mb": peak_mb,
     }
 
@@ -142,7 +146,6 @@ class _Beginning:
     at_ns: int
     done: int
     cpu_s: CpuByProcess
-    memory_mb: float
 
     def cpu_until_now(self, pids: list[int]) -> float:
         """CPU seconds of these since."""
@@ -159,8 +162,8 @@ def _begin(place: Place, run: Run, workers: _Workers) -> _Beginning:
         tally = _wait_for(place, run, workers, tally.done + 1, STANDS_STILL_S)
     pids = find_tree(workers.roots)
     if run.processes > 1:
-        return _Beginning(tally.last_ns, tally.done, cpu_of(pids), memory_mb(pids))
-    return _Beginning(tally.first_ns, 0, {**cpu_of(pids), **tally.cpu_before_s}, memory_mb(pids))
+        return _Beginning(tally.last_ns, tally.done, cpu_of(pids))
+    return _Beginning(tally.first_ns, 0, {**cpu_of(pids), **tally.cpu_before_s})
 
 
 def _wait_for(place: Place, run: Run, workers: _Workers, jobs: int, longest_s: float) -> Tally:

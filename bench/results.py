@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent / ".results"
 
 @dataclass(slots=True)
 class Results:
-    """`runs[scenario][peer]`: one dictionary of figures a round. `about`: machine and versions. `failures`: a line each."""
+    """`runs[scenario][peer]`: the figures of each round. `about`: the machine. `failures`: a line each."""
 
     about: dict[str, str] = field(default_factory=dict[str, str])
     versions: dict[str, str] = field(default_factory=dict[str, str])
@@ -36,6 +36,11 @@ class Results:
         """Our median to theirs; None if either is missing."""
         one, other = self.median(scenario, ours, figure), self.median(scenario, theirs, figure)
         return one / other if one is not None and other else None
+
+    def ratio_of(self, scenario: str, peer: str, figure: str, other: str) -> float | None:
+        """Of two figures of one peer; None if it was not measured."""
+        one, two = self.median(scenario, peer, figure), self.median(scenario, peer, other)
+        return one / two if one is not None and two else None
 
 
 def save(results: Results, name: str) -> Path:

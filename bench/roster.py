@@ -99,11 +99,21 @@ DRAMATIQ = Peer(
     name="dramatiq",
     title="dramatiq",
     packages=("dramatiq", "redis"),
-    settings="`RedisBroker`, default middleware; `dramatiq --processes P --threads N`; no bulk call",
+    settings="`RedisBroker`, default middleware; `dramatiq --processes P --threads T`, T: N for jobs that wait, "
+    "else its default of 8 at most (more are slower), `dramatiq_queue_prefetch=128`; no bulk call",
     source="https://dramatiq.io/advanced.html",
     acknowledges="after the job",
     workers=lambda folder, run: [
-        [str(folder / "dramatiq"), "program", f"--processes={run.processes}", f"--threads={run.concurrency}"]
+        [
+            *(
+                "env",
+                f"dramatiq_queue_prefetch={128 if run.mode == 'work' else 0}",
+                str(folder / "dramatiq"),
+                "program",
+            ),
+            f"--processes={run.processes}",
+            f"--threads={run.concurrency if run.io_ms else min(run.concurrency, 8)}",
+        ]
     ],
     adder=_python_adder,
     most_jobs=5_000,
@@ -114,7 +124,7 @@ ARQ = Peer(
     name="arq",
     title="arq",
     packages=("arq", "redis"),
-    settings="`max_jobs = N`, `poll_delay = 0.01`, `keep_result = 0`, `log_results = False`; one process each; 32 "
+    settings="`max_jobs = N`, `poll_delay = 0.001`, `keep_result = 0`, `log_results = False`; one process each; 32 "
     "`enqueue_job` under way instead of a bulk call",
     source="https://arq-docs.helpmanual.io/",
     acknowledges="after the job",
@@ -127,13 +137,11 @@ SAQ = Peer(
     name="saq",
     title="SAQ",
     packages=("saq", "redis", "hiredis"),
-    settings="`saq --quiet program.settings --workers P`, `concurrency: N`, hiredis; 32 `enqueue` under way instead of a "
-    "bulk call",
+    settings="`saq --quiet program.settings --workers P`, `concurrency: N`, hiredis; 32 `enqueue` under way instead "
+    "of a bulk call",
     source="https://saq-py.readthedocs.io/",
     acknowledges="after the job",
-    workers=lambda folder, run: [
-        [str(folder / "saq"), "program.settings", "--quiet", "--workers", str(run.processes)]
-    ],
+    workers=lambda folder, run: [[str(folder / "saq"), "program.settings", "--quiet", "--workers", str(run.processes)]],
     adder=_python_adder,
     most_jobs=6_000,
 )
@@ -155,14 +163,14 @@ CELERY = Peer(
     name="celery",
     title="Celery",
     packages=("celery", "kombu", "redis"),
-    settings="`--pool=threads --concurrency=N` (`solo` for one), prefetch 64 for each, `task_ignore_result`, without "
-    "gossip, mingle and heartbeat; one process each; no bulk call",
+    settings="`--pool=threads --concurrency=N` (faster than `solo`, no slower than "
+    "`prefork`), prefetch 64 for each, `task_ignore_result`, without gossip, mingle and heartbeat; one process each; no bulk call",
     source="https://docs.celeryq.dev/en/stable/userguide/optimizing.html",
     acknowledges="before the job",
     workers=lambda folder, run: [
         [
             *(str(folder / "celery"), "--app=program", "worker", f"--hostname=worker{number}"),
-            *(("--pool=solo",) if run.concurrency == 1 else ("--pool=threads", f"--concurrency={run.concurrency}")),
+            *("--pool=threads", f"--concurrency={run.concurrency}"),
             *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=warning"),
         ]
         for number in range(run.processes)
@@ -177,14 +185,15 @@ RQ = Peer(
     name="rq",
     title="RQ",
     packages=("rq", "redis"),
-    settings="`rq worker-pool --worker-class rq.worker.SimpleWorker -S json`; a process has no concurrency: N of them, "
-    f"but {RQ_PROCESSES} at most; `result_ttl=0`; `enqueue_many` of 1,000",
-    source="https://python-rq.org/docs/workers/",
+    settings="`rq worker-pool --worker-class rq.worker.SimpleWorker --serializer json`; a process has no "
+    f"concurrency: N of them, but {RQ_PROCESSES} at most; `result_ttl=0`; `enqueue_many` of 1,000",
+    source="https://github.com/rq/rq/blob/master/docs/benchmark.md",
     acknowledges="before the job",
     workers=lambda folder, run: [
         [
             *(str(folder / "rq"), "worker-pool", run.queue, f"--url={run.redis_url}", "--quiet", "--serializer=json"),
-            *("--worker-class=rq.worker.SimpleWorker", f"--num-workers={min(run.concurrency, RQ_PROCESSES)}"),
+            "--worker-class=rq.worker.SimpleWorker",
+            f"--num-workers={run.processes * min(run.concurrency, RQ_PROCESSES)}",
         ]
     ],
     adder=_python_adder,

@@ -24,7 +24,7 @@ class Spent:
 
 
 class Server:
-    """Runs while the `with` block does. `aof`: appendonly yes, appendfsync everysec; else nothing is written to disk."""
+    """Runs while the `with` block does. `aof`: appendonly yes, appendfsync everysec; else nothing goes to disk."""
 
     def __init__(self, *, aof: bool) -> None:
         self._valkey = EmbeddedValkey(port=0)
@@ -38,7 +38,7 @@ class Server:
 
     def __enter__(self) -> "Server":
         self._valkey.__enter__()
-        self._client = cast("Any", redis.Redis.from_url)(self.url, decode_responses=True)
+        self._client = cast("Any", redis.Redis).from_url(self.url, decode_responses=True)
         self._client.config_set("appendonly", "yes" if self._aof else "no")
         return self
 

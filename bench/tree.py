@@ -18,7 +18,7 @@ def find_tree(roots: list[int]) -> list[int]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and (fields := _stat(int(folder.name))):
             children.setdefault(int(fields[1]), []).append(int(folder.name))
-    found, rest = [], [root for root in roots if _stat(root)]
+    found, rest = list[int](), [root for root in roots if _stat(root)]
     while rest:
         found.append(pid := rest.pop())
         rest += children.get(pid, [])

@@ -1,4 +1,4 @@
-"""arq, as arq-docs.helpmanual.io shows: WorkerSettings, results that nobody reads not kept, polling every 10 ms."""
+"""arq, as arq-docs.helpmanual.io shows: WorkerSettings, no results kept, polled every millisecond."""
 
 import asyncio
 
@@ -18,11 +18,11 @@ async def rate(ctx, cafe):
 
 
 class WorkerSettings:
-    functions = [rate]
+    functions = (rate,)
     redis_settings = SETTINGS
     queue_name = RUN.queue
     max_jobs = RUN.concurrency
-    poll_delay = 0.01
+    poll_delay = 0.001
     keep_result = 0
     log_results = False
 

@@ -28,9 +28,7 @@ app = App(jobs=[rate], services=no_services)
 
 
 def cafe(one: dict) -> Cafe:
-    return Cafe(
-        cafe_id=one["cafeId"], name=one["name"], rating=one["rating"], tags=one["tags"], sent_ns=one["sentNs"]
-    )
+    return Cafe(cafe_id=one["cafeId"], name=one["name"], rating=one["rating"], tags=one["tags"], sent_ns=one["sentNs"])
 
 
 async def main() -> None:

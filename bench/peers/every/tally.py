@@ -1,4 +1,4 @@
-"""What every Python peer's program uses: the run it is given, the payload of all, and the tally that is read from outside.
+"""What every Python peer's program uses: the run it is given, the payload of all, and a tally for outside.
 
 The tally is a file mapped into memory, one a process: writing to it costs no system call, and no peer's loop or lock.
 As 64-bit numbers: jobs done, start of the first job, end of the last (CLOCK_MONOTONIC, ns), CPU used before the first
@@ -57,7 +57,7 @@ def payloads(sent_ns: int = 0) -> Iterator[dict[str, Any]]:
 
 def gaps() -> list[float]:
     """Seconds between the jobs of a latency run, the same for each peer."""
-    chance = random.Random(1)  # noqa: S311
+    chance = random.Random(1)
     return [chance.uniform(0.02, 0.06) for _ in range(RUN.jobs)]
 
 

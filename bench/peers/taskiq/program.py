@@ -1,4 +1,4 @@
-"""taskiq with taskiq-redis, as taskiq-python.github.io shows: a stream broker, a pydantic payload, no result backend."""
+"""taskiq with taskiq-redis, as taskiq-python.github.io shows: stream broker, pydantic payload, no results."""
 
 import asyncio
 
