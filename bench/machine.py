@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bench.server import Server
 def describe_machine(server: Server) -> dict[str, str]:
     """By what it is; no name of a host, no path."""
     return {
+        "day": datetime.now(UTC).date().isoformat(),
         "processor": _processor(),
         "cores": str(os.cpu_count()),
         "kernel": f"{platform.system()} {platform.release().partition('-')[0]} {platform.machine()}",

@@ -163,8 +163,8 @@ CELERY = Peer(
     name="celery",
     title="Celery",
     packages=("celery", "kombu", "redis"),
-    settings="`--pool=threads --concurrency=N` (faster than `solo`, no slower than "
-    "`prefork`), prefetch 64 for each, `task_ignore_result`, without gossip, mingle and heartbeat; one process each; no bulk call",
+    settings="`--pool=threads --concurrency=N` (faster than `solo`, no slower than `prefork`), prefetch 64 for each, "
+    "`task_ignore_result`, without gossip, mingle and heartbeat; one process each; no bulk call",
     source="https://docs.celeryq.dev/en/stable/userguide/optimizing.html",
     acknowledges="before the job",
     workers=lambda folder, run: [
