@@ -65,10 +65,9 @@ def draw_bars(groups: Sequence[BarGroup], unit: str) -> str:
             y += STEP
             kind = "ours" if bar.ours else "bar"
             parts.append(f'<text x="{LABELS - 10}" y="{y}" text-anchor="end">{escape(bar.label)}</text>')
-            parts.append(
-                f'<rect class="{kind}" x="{LABELS}" y="{y - 12}" width="{bar.value * scale:.1f}" height="{BAR}" rx="2"/>'
-            )
-            parts.append(f'<text x="{LABELS + bar.value * scale + 8:.1f}" y="{y}">{bar.value:.2f}</text>')
+            width = bar.value * scale
+            parts.append(f'<rect class="{kind}" x="{LABELS}" y="{y - 12}" width="{width:.1f}" height="{BAR}" rx="2"/>')
+            parts.append(f'<text x="{LABELS + width + 8:.1f}" y="{y}">{bar.value:.2f}</text>')
         at = f"{LABELS + scale:.1f}"
         parts.append(f'<line class="line" x1="{at}" y1="{top}" x2="{at}" y2="{y + 6}"/>')
         y += GAP

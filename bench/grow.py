@@ -3,14 +3,13 @@
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 
 from bench.chart import Curve, draw_curves
 from bench.environments import OURS, make_environment
 from bench.failures import PeerFailed
 from bench.growth import GROWTHS, NOISE, Figures, Growth, Points, Step, worst_step
 from bench.machine import describe_machine
-from bench.measure import Place, measure_adding, measure_working
+from bench.measure import Place, measure_working
 from bench.report import DOCS, describe_about
 from bench.results import Results
 from bench.roster import BARBACK
@@ -70,16 +69,14 @@ def measure_growth() -> Results:
 
 def _measure(place: Place, step: Step, tallies: str) -> Figures:
     run = Run(
-        mode="bulk",
+        mode="work",
         redis_url=place.server.url,
         tallies=tallies,
         jobs=step.jobs,
         concurrency=step.concurrency,
         payload_bytes=step.payload_bytes,
     )
-    added = measure_adding(place, run)
-    worked = measure_working(place, replace(run, mode="work"), step.longest_s)
-    return {**worked, "add_us": 1e6 / added["jobs_per_s"], "add_redis_cpu_us": added["redis_cpu_us"]}
+    return measure_working(place, run, step.longest_s)
 
 
 def _describe(figures: Figures) -> str:

@@ -42,7 +42,7 @@ def measure_working(place: Place, run: Run, longest_s: float) -> Measurement:
     :raises PeerFailed: it does no job, or no more, or its program ends.
     """
     place.server.empty()
-    _add(place, replace(run, mode="bulk"))
+    added_s = _add(place, replace(run, mode="bulk"))
     redis_before = place.server.spent()
     with _working(place, run) as workers:
         before = _begin(place, run, workers)
@@ -56,6 +56,7 @@ def measure_working(place: Place, run: Run, longest_s: float) -> Measurement:
     jobs = tally.done - before.done
     return {
         "jobs": jobs,
+        "add_us": added_s / run.jobs * 1e6,
         "jobs_per_s": jobs / (tally.last_ns - before.at_ns) * 1e9,
         "worker_cpu_us": cpu_s / jobs * 1e6,
         "redis_cpu_us": redis.cpu_s / tally.done * 1e6,

@@ -74,7 +74,7 @@ STOCK = Peer(
     acknowledges="after the job",
     workers=lambda folder, run: _same([str(folder / "python"), "program.py", "work"], run),
     adder=_python_adder,
-    most_jobs=5_000,
+    most_jobs=3_000,
 )
 
 TASKIQ = Peer(
@@ -92,7 +92,7 @@ TASKIQ = Peer(
         ]
     ],
     adder=_python_adder,
-    most_jobs=8_000,
+    most_jobs=6_000,
 )
 
 DRAMATIQ = Peer(
@@ -116,7 +116,7 @@ DRAMATIQ = Peer(
         ]
     ],
     adder=_python_adder,
-    most_jobs=5_000,
+    most_jobs=8_000,
     adds_in_bulk=False,
 )
 
@@ -130,7 +130,7 @@ ARQ = Peer(
     acknowledges="after the job",
     workers=lambda folder, run: _same([str(folder / "arq"), "program.WorkerSettings"], run),
     adder=_python_adder,
-    most_jobs=4_000,
+    most_jobs=3_000,
 )
 
 SAQ = Peer(
@@ -143,7 +143,7 @@ SAQ = Peer(
     acknowledges="after the job",
     workers=lambda folder, run: [[str(folder / "saq"), "program.settings", "--quiet", "--workers", str(run.processes)]],
     adder=_python_adder,
-    most_jobs=6_000,
+    most_jobs=4_000,
 )
 
 STREAQ = Peer(
@@ -156,7 +156,7 @@ STREAQ = Peer(
     acknowledges="after the job",
     workers=lambda folder, run: [[str(folder / "streaq"), "run", "program:worker", f"--workers={run.processes}"]],
     adder=_python_adder,
-    most_jobs=8_000,
+    most_jobs=4_000,
 )
 
 CELERY = Peer(
@@ -176,7 +176,7 @@ CELERY = Peer(
         for number in range(run.processes)
     ],
     adder=_python_adder,
-    most_jobs=5_000,
+    most_jobs=2_500,
     adds_in_bulk=False,
 )
 
@@ -197,7 +197,7 @@ RQ = Peer(
         ]
     ],
     adder=_python_adder,
-    most_jobs=4_000,
+    most_jobs=1_500,
 )
 
 MAIN = (BARBACK, NODE)

@@ -23,7 +23,7 @@ class Scenario:
     aof: bool = False
     rounds: int = 5
     others: int = 3
-    longest_s: float = 4.0
+    longest_s: float = 3.0
 
 
 C1 = Scenario("c1", "one at a time", "work", 6_000, concurrency=1)

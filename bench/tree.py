@@ -18,10 +18,12 @@ def find_tree(roots: list[int]) -> list[int]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and (fields := _stat(int(folder.name))):
             children.setdefault(int(fields[1]), []).append(int(folder.name))
-    found, rest = list[int](), [root for root in roots if _stat(root)]
+    found, rest = list[int](), list(roots)
     while rest:
-        found.append(pid := rest.pop())
+        pid = rest.pop()
         rest += children.get(pid, [])
+        if _lives(pid):
+            found.append(pid)
     return found
 
 
