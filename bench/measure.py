@@ -18,7 +18,7 @@ from bench.server import Server
 from bench.tally import Tally, read_tallies
 from bench.tree import CpuByProcess, cpu_of, find_tree, kill, memory_mb, peak_memory_mb
 
-POLL_S = 0.005
+POLL_S = 0.02
 FIRST_JOB_WITHIN_S = 30.0
 STANDS_STILL_S = 20.0
 ADDED_WITHIN_S = 600.0

@@ -101,7 +101,7 @@ DRAMATIQ = Peer(
     packages=("dramatiq", "redis"),
     settings="`RedisBroker`, default middleware; `dramatiq --processes P --threads T`, T: N for jobs that wait, "
     "else its default of 8 at most (more are slower), `dramatiq_queue_prefetch=128`; no bulk call",
-    source="https://dramatiq.io/advanced.html",
+    source="https://dramatiq.io/reference.html",
     acknowledges="after the job",
     workers=lambda folder, run: [
         [
@@ -150,7 +150,7 @@ STREAQ = Peer(
     name="streaq",
     title="streaQ",
     packages=("streaq", "coredis", "uvloop"),
-    settings="`Worker(concurrency=N)` (prefetch: the same), uvloop, `ttl=0`; `streaq run program:worker --workers P`; "
+    settings="`Worker(concurrency=N)` (prefetch: the same), uvloop, coredis optimized, `ttl=0`; `streaq run program:worker --workers P`; "
     "`enqueue_many` of 1,000",
     source="https://streaq.readthedocs.io/en/latest/worker.html",
     acknowledges="after the job",

@@ -1,12 +1,14 @@
-"""streaQ, as streaq.readthedocs.io shows: a Worker with a concurrency, uvloop, `enqueue_many`."""
+"""streaQ, as streaq.readthedocs.io shows: a Worker with a concurrency, both optimizations, `enqueue_many`."""
 
 import asyncio
 
+import coredis
 from adding import add_as_told
 from streaq import Worker
 from tally import RUN, tally
 
 ADDED_AT_ONCE = 1000
+coredis.Config.optimized = True
 
 worker = Worker(
     redis_url=RUN.redis_url,
