@@ -35,8 +35,8 @@ HOW = """
   own client, then the worker is started as its documentation says, and is killed when it is done.
 - **The clock** runs from the start of the first job to the end of the last, by the handlers' own notes
   (CLOCK_MONOTONIC), so start-up does not count; warming up does, for all. With two processes it runs from when both
-  have done a job. A run ends after {longest_s:.0f} s of working: then what was done by then counts. Slow peers are
-  given fewer jobs.
+  have done a job. A run ends after {longest_s:.0f} s of working ({others_s:.0f} s for all but barback and Node); what
+  was done by then counts. Slow peers are given fewer jobs.
 - **From outside**: handlers count into a mapped file (Node: into a file, every 20 ms), which costs under a
   microsecond a job; CPU is that of the worker's whole process tree from `/proc` since the first job, memory the sum
   of its peaks (VmHWM; of forked processes the shared pages count more than once), CPU and commands of Redis from
@@ -51,9 +51,9 @@ HOW = """
 - Absolute figures are this machine's: worker, Redis and nothing else share its cores over the loopback interface.
   Compare ratios. With a network between worker and Redis, what waits for answers matters more and CPU less.
 - Handlers that do nothing show what the queue costs. If a job takes 100 ms, none of this decides anything.
-- Peers promise different things. Celery and RQ acknowledge before the job: a killed worker loses what it held. Node
-  keeps all finished jobs by default; barback removes those beyond the last 1,000, which costs it Redis time here
-  and saves memory later (Node is slower when told to do the same).
+- Peers promise different things. Celery acknowledges before the job: a killed worker loses what it held; RQ
+  calls that failed. Node keeps all finished jobs by default; barback removes those beyond the last 1,000, which
+  costs it Redis time here and saves memory later (Node is slower when told to do the same).
 - Threads (Celery, dramatiq) and processes (RQ) run plain functions; the others run coroutines.
 """
 
@@ -67,7 +67,7 @@ def write_report(results: Results, peers: Sequence[Peer], scenarios: Sequence[Sc
 def render_report(results: Results, peers: Sequence[Peer], scenarios: Sequence[Scenario]) -> str:
     """The page."""
     peers = [peer for peer in peers if peer.name in results.versions]
-    longest_s = max((one.longest_s for one in scenarios if one.others), default=0.0)
+    usual = next(one for one in scenarios if one.kind == "work")
     return "".join(
         [
             HEAD.format(about=describe_about(results)),
@@ -81,7 +81,7 @@ def render_report(results: Results, peers: Sequence[Peer], scenarios: Sequence[S
             _costs(results, peers),
             "\n## Who took part\n\n",
             _settings(results, peers),
-            HOW.format(longest_s=longest_s),
+            HOW.format(longest_s=usual.longest_s, others_s=usual.others_s),
             _failures(results),
         ]
     )

@@ -74,7 +74,7 @@ STOCK = Peer(
     acknowledges="after the job",
     workers=lambda folder, run: _same([str(folder / "python"), "program.py", "work"], run),
     adder=_python_adder,
-    most_jobs=3_000,
+    most_jobs=2_500,
 )
 
 TASKIQ = Peer(
@@ -92,7 +92,7 @@ TASKIQ = Peer(
         ]
     ],
     adder=_python_adder,
-    most_jobs=6_000,
+    most_jobs=5_000,
 )
 
 DRAMATIQ = Peer(
@@ -130,7 +130,7 @@ ARQ = Peer(
     acknowledges="after the job",
     workers=lambda folder, run: _same([str(folder / "arq"), "program.WorkerSettings"], run),
     adder=_python_adder,
-    most_jobs=3_000,
+    most_jobs=2_000,
 )
 
 SAQ = Peer(
@@ -143,20 +143,20 @@ SAQ = Peer(
     acknowledges="after the job",
     workers=lambda folder, run: [[str(folder / "saq"), "program.settings", "--quiet", "--workers", str(run.processes)]],
     adder=_python_adder,
-    most_jobs=4_000,
+    most_jobs=3_000,
 )
 
 STREAQ = Peer(
     name="streaq",
     title="streaQ",
     packages=("streaq", "coredis", "uvloop"),
-    settings="`Worker(concurrency=N)` (prefetch: the same), uvloop, coredis optimized, `ttl=0`; `streaq run program:worker --workers P`; "
-    "`enqueue_many` of 1,000",
+    settings="`Worker(concurrency=N)` (prefetch: the same), uvloop, coredis optimized, `ttl=0`; `streaq run "
+    "program:worker --workers P`; `enqueue_many` of 1,000",
     source="https://streaq.readthedocs.io/en/latest/worker.html",
     acknowledges="after the job",
     workers=lambda folder, run: [[str(folder / "streaq"), "run", "program:worker", f"--workers={run.processes}"]],
     adder=_python_adder,
-    most_jobs=4_000,
+    most_jobs=3_000,
 )
 
 CELERY = Peer(
@@ -176,7 +176,7 @@ CELERY = Peer(
         for number in range(run.processes)
     ],
     adder=_python_adder,
-    most_jobs=2_500,
+    most_jobs=2_000,
     adds_in_bulk=False,
 )
 
@@ -197,7 +197,7 @@ RQ = Peer(
         ]
     ],
     adder=_python_adder,
-    most_jobs=1_500,
+    most_jobs=1_000,
 )
 
 MAIN = (BARBACK, NODE)

@@ -72,7 +72,8 @@ def _measure(place: Place, scenario: Scenario, tallies: str) -> Measurement:
         processes=scenario.processes,
     )
     if scenario.kind == "work":
-        return measure_working(place, run, scenario.longest_s)
+        longest_s = scenario.longest_s if place.peer in MAIN else scenario.others_s
+        return measure_working(place, run, longest_s)
     return measure_latency(place, run) if scenario.kind == "latency" else measure_adding(place, run)
 
 

@@ -8,9 +8,10 @@ Kind = Literal["work", "latency", "one-by-one", "bulk"]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`jobs`: as many as are enqueued (a peer may be given fewer). `longest_s`: of working; then what was done counts.
+    """`jobs`: as many as are enqueued (a peer may be given fewer).
 
-    `rounds`: of the peers that are compared with each other; `others`: of the rest, 0: they take no part.
+    `rounds` and `longest_s` are those of barback and Node, which are compared with each other; `others` and `others_s`
+    those of the rest (0 rounds: they take no part). A run ends after so many seconds of working; what was done counts.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Scenario:
     rounds: int = 5
     others: int = 3
     longest_s: float = 3.0
+    others_s: float = 2.0
 
 
 C1 = Scenario("c1", "one at a time", "work", 6_000, concurrency=1)

@@ -9,6 +9,8 @@ import redis
 from barback.embedded import EmbeddedValkey
 
 DATABASE = 1
+PATIENCE_S = 60.0
+"""To empty a server of a million jobs takes seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Server:
 
     def __enter__(self) -> "Server":
         self._valkey.__enter__()
-        self._client = cast("Any", redis.Redis).from_url(self.url, decode_responses=True)
+        self._client = cast("Any", redis.Redis).from_url(self.url, decode_responses=True, socket_timeout=PATIENCE_S)
         self._client.config_set("appendonly", "yes" if self._aof else "no")
         return self
 
