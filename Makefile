@@ -23,7 +23,7 @@ demo: setup ## Import the sample into a temporary folder, work it, print the res
 	@$(UV) run --no-sync cafes demo
 
 test: setup $(NODE_READY) ## The tests, under 8 minutes on 2 cores
-	$(UV) run --no-sync pytest -m "not slow" -n 2 --dist loadfile barback/tests cafes/tests
+	$(UV) run --no-sync pytest -m "not slow" -n 2 --dist loadfile barback/tests cafes/tests bench/tests
 	$(UV) run --no-sync pytest -m "not slow" drills # alone: they take time
 
 test-full: test ## All tests: long drills and big imports too

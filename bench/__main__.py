@@ -96,4 +96,7 @@ def _chosen(all_of_them: tuple[NamedT, ...], names: list[str] | None) -> tuple[N
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

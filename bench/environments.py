@@ -62,8 +62,10 @@ def _note(folder: Path, pins: Path) -> None:
 
 
 def _run(name: str, *command: str) -> None:
+    # This very Python: uv shall not download one.
+    environment = {"UV_PYTHON": sys.executable, **os.environ, "UV_PYTHON_DOWNLOADS": "never"}
     # uv would take the environment that we run in for the one that is meant.
-    environment = {variable: value for variable, value in os.environ.items() if variable != "VIRTUAL_ENV"}
+    environment.pop("VIRTUAL_ENV", None)
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     except OSError as error:

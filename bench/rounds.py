@@ -32,6 +32,8 @@ def measure_all(peers: Sequence[Peer], scenarios: Sequence[Scenario]) -> Results
             server = durable if scenario.aof else plain
             for number in range(max(scenario.rounds, scenario.others)):
                 for peer, programs in places:
+                    if scenario.kind == "bulk" and not peer.adds_in_bulk:
+                        continue
                     if number < (scenario.rounds if peer in MAIN else scenario.others):
                         _measure_one(Place(peer, programs, server), scenario, tallies, results)
             server.empty()
