@@ -76,10 +76,10 @@ def draw_bars(groups: Sequence[BarGroup], unit: str) -> str:
 
 def draw_curves(curves: Sequence[Curve]) -> str:
     """Panels side by side."""
-    width, height, between = 250, 220, 55
+    width, height, between = 240, 220, 58
     parts: list[str] = []
     for number, curve in enumerate(curves):
-        left = number * (width + between)
+        left = 6 + number * (width + between)
         parts += _panel(curve, left, 40, width, height)
     return _svg(40 + height + 50, parts)
 
@@ -87,18 +87,19 @@ def draw_curves(curves: Sequence[Curve]) -> str:
 def _panel(curve: Curve, left: int, top: int, width: int, height: int) -> list[str]:
     xs, ys = [x for x, _ in curve.points], [y for _, y in curve.points]
     first_x, first_y = curve.points[0]
-    linear = [first_y * (x / first_x) ** curve.linear for x in xs]
     x_of = _Scale(min(xs), max(xs), left, left + width)
-    # The line of linear growth may leave the panel: what was measured shall fill it.
-    y_of = _Scale(min(ys) / 2, max(ys) * 2, top + height, top)
-    last = next((n for n, value in reversed(list(enumerate(linear))) if value <= max(ys) * 2), 0)
+    highest = max(ys) * 2
+    y_of = _Scale(min(ys) / 2, highest, top + height, top)
+    # The line of linear growth may leave the panel through its top: what was measured shall fill it.
+    last_x = min(xs[-1], first_x * (highest / first_y) ** (1 / curve.linear)) if curve.linear else xs[-1]
+    last_y = first_y * (last_x / first_x) ** curve.linear
     points = " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y in curve.points)
     parts = [
         f'<text class="title" x="{left}" y="{top - 20}">{escape(curve.title)}</text>',
         f'<text x="{left}" y="{top - 4}">{escape(curve.y)}</text>',
         f'<rect class="frame" x="{left}" y="{top}" width="{width}" height="{height}"/>',
         f'<line class="line" x1="{x_of(first_x):.1f}" y1="{y_of(first_y):.1f}" '
-        f'x2="{x_of(xs[last]):.1f}" y2="{y_of(linear[last]):.1f}"/>',
+        f'x2="{x_of(last_x):.1f}" y2="{y_of(last_y):.1f}"/>',
         f'<polyline class="curve" points="{points}"/>',
         f'<text x="{left}" y="{top + height + 18}">{_short(xs[0])}</text>',
         f'<text x="{left + width / 2}" y="{top + height + 18}" text-anchor="middle">{escape(curve.x)}</text>',

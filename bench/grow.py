@@ -35,7 +35,8 @@ up to {noise:g} is noise.
 """
 
 COLUMNS = (
-    ("add_us", "added in bulk, µs", 0),
+    ("added_per_s", "added in bulk, jobs/s", 0),
+    ("adding_cpu_us", "CPU of adding, with Redis, µs", 0),
     ("jobs_per_s", "worked, jobs/s", 0),
     ("worker_cpu_us", "CPU of the worker, µs", 0),
     ("redis_cpu_us", "CPU of Redis, µs", 0),
@@ -106,11 +107,13 @@ def _rows(runs: Mapping[str, Mapping[str, list[Figures]]], growth: Growth) -> li
 
 
 def _verdict(rows: Sequence[tuple[int, Figures]], growth: Growth) -> str:
-    parts = [
-        f"{what} {worst_step(points, growth.power):.2f}"
-        for what, points in (("adding", _points(rows, "add_us")), ("working", _cpu_points(rows)))
-    ]
+    parts = [f"{what} {worst_step(points, growth.power):.2f}" for what, points in _judged(rows, growth)]
     return f"Worst step: {', '.join(parts)}."
+
+
+def _judged(rows: Sequence[tuple[int, Figures]], growth: Growth) -> list[tuple[str, Points]]:
+    adding = [("adding", _points(rows, "adding_cpu_us"))] if growth.adding else []
+    return [*adding, ("working", _cpu_points(rows))]
 
 
 def _points(rows: Sequence[tuple[int, Figures]], key: str) -> Points:
@@ -131,7 +134,7 @@ def failures(results: Results) -> list[str]:
     lines = list(results.failures)
     for growth in GROWTHS:
         rows = _rows(results.runs, growth)
-        for what, points in (("adding", _points(rows, "add_us")), ("working", _cpu_points(rows))):
+        for what, points in _judged(rows, growth):
             worst = worst_step(points, growth.power)
             if worst > NOISE:
                 lines.append(f"{growth.title}: {what} grows faster than linear, {worst:.2f} times in one step.")

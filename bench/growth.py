@@ -24,13 +24,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What grows with what. `power`: how a job's cost may grow: as x to this power (0: not at all)."""
+    """What grows with what. `power`: how a job's cost may grow: as x to this power (0: not at all).
+
+    `adding` False: adding has nothing to do with it.
+    """
 
     name: str
     title: str
     x: str
     power: int
     steps: tuple[Step, ...]
+    adding: bool = True
 
 
 QUEUED = Growth(
@@ -46,6 +50,7 @@ CONCURRENCY = Growth(
     "at a time",
     0,
     tuple(Step(number, 20_000, concurrency=number) for number in (1, 3, 10, 30, 100, 300, 1_000)),
+    adding=False,
 )
 PAYLOAD = Growth(
     "payload",

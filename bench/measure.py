@@ -14,7 +14,7 @@ from bench.environments import PEERS
 from bench.failures import PeerFailed
 from bench.roster import Peer
 from bench.run import Run
-from bench.server import Server
+from bench.server import Server, Spent
 from bench.tally import Tally, read_tallies
 from bench.tree import CpuByProcess, cpu_of, find_tree, kill, memory_mb, peak_memory_mb
 
@@ -41,9 +41,7 @@ def measure_working(place: Place, run: Run, longest_s: float) -> Measurement:
 
     :raises PeerFailed: it does no job, or no more, or its program ends.
     """
-    place.server.empty()
-    added_s = _add(place, replace(run, mode="bulk"))
-    redis_before = place.server.spent()
+    added = measure_adding(place, replace(run, mode="bulk"))
     with _working(place, run) as workers:
         before = _begin(place, run, workers)
         _wait_for(place, run, workers, run.jobs // 4, longest_s / 4)
@@ -52,15 +50,16 @@ def measure_working(place: Place, run: Run, longest_s: float) -> Measurement:
         pids = find_tree(workers.roots)
         end_mb = memory_mb(pids)
         cpu_s, peak_mb = before.cpu_until_now(pids), peak_memory_mb(pids)
-        redis = place.server.spent().since(redis_before)
-    jobs = tally.done - before.done
+        redis = place.server.spent().since(before.redis)
+    jobs, seen = tally.done - before.done, tally.done - before.seen
     return {
         "jobs": jobs,
-        "add_us": added_s / run.jobs * 1e6,
+        "added_per_s": added["jobs_per_s"],
+        "adding_cpu_us": added["adder_cpu_us"] + added["redis_cpu_us"],
         "jobs_per_s": jobs / (tally.last_ns - before.at_ns) * 1e9,
         "worker_cpu_us": cpu_s / jobs * 1e6,
-        "redis_cpu_us": redis.cpu_s / tally.done * 1e6,
-        "redis_commands": redis.commands / tally.done,
+        "redis_cpu_us": redis.cpu_s / seen * 1e6,
+        "redis_commands": redis.commands / seen,
         "quarter_mb": quarter_mb,
         "end_mb": end_mb,
         "peak_mb": peak_mb,
@@ -74,11 +73,12 @@ def measure_adding(place: Place, run: Run) -> Measurement:
     """
     place.server.empty()
     before = place.server.spent()
-    seconds = _add(place, run)
+    added = _add(place, run)
     redis = place.server.spent().since(before)
     return {
         "jobs": run.jobs,
-        "jobs_per_s": run.jobs / seconds,
+        "jobs_per_s": run.jobs / added["seconds"],
+        "adder_cpu_us": added["cpu_s"] / run.jobs * 1e6,
         "redis_cpu_us": redis.cpu_s / run.jobs * 1e6,
         "redis_commands": redis.commands / run.jobs,
     }
@@ -142,11 +142,16 @@ def _working(place: Place, run: Run) -> Generator[_Workers]:
 
 @dataclass(frozen=True, slots=True)
 class _Beginning:
-    """Of what is measured: when, the jobs done by then, and what each process had used by then."""
+    """Of what is measured: when, the jobs done by then, and what each process had used by then.
+
+    `seen`: the jobs done when we looked, a moment later, and saw what Redis had spent by then.
+    """
 
     at_ns: int
     done: int
     cpu_s: CpuByProcess
+    seen: int
+    redis: Spent
 
     def cpu_until_now(self, pids: list[int]) -> float:
         """CPU seconds of these since."""
@@ -157,14 +162,14 @@ def _begin(place: Place, run: Run, workers: _Workers) -> _Beginning:
     """One process: from its first job on, with what it says that it had used by then (its libraries are loaded). More:
     from when each of them has done a job, for none waits for the other."""
     tally = _wait_for(place, run, workers, 1, FIRST_JOB_WITHIN_S)
-    while len(tally.cpu_before_s) < run.processes:
-        if tally.done >= run.jobs:
-            raise PeerFailed(f"{place.peer.name}: all jobs were done before {run.processes} processes worked.")
+    while len(tally.cpu_before_s) < run.processes and tally.done < run.jobs:
         tally = _wait_for(place, run, workers, tally.done + 1, STANDS_STILL_S)
-    pids = find_tree(workers.roots)
+    redis, pids = place.server.spent(), find_tree(workers.roots)
+    if tally.done >= run.jobs:
+        raise PeerFailed(f"{place.peer.name}: {run.jobs} jobs were done before {run.processes} processes were seen.")
     if run.processes > 1:
-        return _Beginning(tally.last_ns, tally.done, cpu_of(pids))
-    return _Beginning(tally.first_ns, 0, {**cpu_of(pids), **tally.cpu_before_s})
+        return _Beginning(tally.last_ns, tally.done, cpu_of(pids), tally.done, redis)
+    return _Beginning(tally.first_ns, 0, {**cpu_of(pids), **tally.cpu_before_s}, tally.done, redis)
 
 
 def _wait_for(place: Place, run: Run, workers: _Workers, jobs: int, longest_s: float) -> Tally:
@@ -185,8 +190,8 @@ def _wait_for(place: Place, run: Run, workers: _Workers, jobs: int, longest_s: f
         time.sleep(POLL_S)
 
 
-def _add(place: Place, run: Run) -> float:
-    """Seconds that it took."""
+def _add(place: Place, run: Run) -> dict[str, float]:
+    """`seconds` and `cpu_s` that it took, its start not counted."""
     command = place.peer.adder(place.programs)
     try:
         done = subprocess.run(
@@ -202,7 +207,7 @@ def _add(place: Place, run: Run) -> float:
         raise PeerFailed(f"{place.peer.name}: {run.jobs} jobs were not added in {ADDED_WITHIN_S:.0f} s.") from error
     if done.returncode:
         raise PeerFailed(f"{place.peer.name}: cannot add jobs: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
-    return float(json.loads(done.stdout.splitlines()[-1])["seconds"])
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _environment(place: Place, run: Run) -> dict[str, str]:

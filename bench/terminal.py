@@ -7,6 +7,7 @@ from bench.scenarios import Scenario
 FIGURES = (
     ("jobs_per_s", "jobs/s", 0),
     ("worker_cpu_us", "µs worker", 0),
+    ("adder_cpu_us", "µs adder", 0),
     ("redis_cpu_us", "µs Redis", 0),
     ("redis_commands", "commands", 1),
     ("peak_mb", "MB", 0),

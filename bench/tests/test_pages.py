@@ -68,7 +68,9 @@ def test_the_worst_step_is_measured_by_what_the_cost_may_grow() -> None:
 def _queued(*costs: float) -> Results:
     results = Results()
     for step, cost in zip(QUEUED.steps, costs, strict=True):
-        results.add("queued", str(step.x), {"add_us": 50, "worker_cpu_us": cost, "redis_cpu_us": 0, "jobs_per_s": 9})
+        results.add(
+            "queued", str(step.x), {"adding_cpu_us": 50, "worker_cpu_us": cost, "redis_cpu_us": 0, "jobs_per_s": 9}
+        )
     return results
 
 

@@ -58,6 +58,7 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function addAsTold(add, addMany) {
   let began = process.hrtime.bigint();
+  let before = process.cpuUsage();
   if (run.mode === "latency") {
     for (let number = 0; number < run.jobs; number++) {
       await sleep(20 + Math.random() * 40);
@@ -68,9 +69,12 @@ async function addAsTold(add, addMany) {
   } else {
     const everything = Array.from({ length: run.jobs }, (_, number) => payload(number));
     began = process.hrtime.bigint();
+    before = process.cpuUsage();
     await addMany(everything);
   }
-  console.log(JSON.stringify({ seconds: Number(process.hrtime.bigint() - began) / 1e9 }));
+  const seconds = Number(process.hrtime.bigint() - began) / 1e9;
+  const used = process.cpuUsage(before);
+  console.log(JSON.stringify({ seconds, cpu_s: (used.user + used.system) / 1e6 }));
 }
 
 module.exports = { run, started, ended, sleep, addAsTold };
