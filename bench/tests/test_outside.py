@@ -13,7 +13,7 @@ from bench.failures import PeerFailed
 from bench.roster import ALL
 from bench.run import Run
 from bench.tally import Tally, read_tallies
-from bench.tree import cpu_of, find_tree, kill, peak_memory_mb
+from bench.tree import GONE_WITHIN_S, cpu_of, find_tree, kill, peak_memory_mb
 
 PYTHON = """
 import time
@@ -58,7 +58,9 @@ def test_a_tree_holds_what_its_root_started_and_ends_whole() -> None:
             time.sleep(0.01)
         assert pids[0] == root.pid
         assert 2 < peak_memory_mb(pids) < 500
+        began = time.monotonic()
         kill(pids)
+        assert time.monotonic() - began < GONE_WITHIN_S, "it waited for what is gone"
         assert root.wait() != 0
     assert find_tree(pids) == []
     assert find_tree([os.getpid()])[0] == os.getpid()
