@@ -49,7 +49,7 @@ def _quick(scenario: Scenario, jobs: int, *, rounds: int = 3, others: int = 0) -
 QUICK = (
     _quick(C1, 2_000),
     _quick(C10, 5_000),
-    _quick(C100, 10_000, others=1),
+    _quick(C100, 20_000, others=1),
     _quick(IO, 8_000),
     _quick(TWO, 15_000, rounds=2),
     _quick(BULK, 10_000),
