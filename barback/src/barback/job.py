@@ -103,7 +103,7 @@ class Flag:
         self._set = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context(Generic[ServicesT]):
     """What a handler is given besides its payload: one attempt of one job.
 

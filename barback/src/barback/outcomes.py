@@ -180,6 +180,6 @@ def _inexact_int(text: str) -> str | None:
         return 0
 
     # Few results have such digits at all; only those are read again.
-    if re.search(r"\d{16}", text):
+    if len(text) >= 16 and re.search(r"\d{16}", text):
         json.loads(text, parse_int=look)
     return found[0] if found else None

@@ -74,7 +74,7 @@ class RunningJobs:
         self._locks.hold(job)
         if not job.crashes or self._executor.refuses(job):
             self._quarantine.enter()
-            self._start(job, self._execute)
+            self._start(job, self._execute if self._executor.longest_s(job) else self._executor.execute)
         elif self._quarantine.admit(job):
             self._start(job, self._execute_alone)
         else:

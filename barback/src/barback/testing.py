@@ -67,7 +67,7 @@ class Enqueued:
     overrides: Overrides
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RecordedContext(Context[ServicesT], Generic[ServicesT]):
     """A context without a broker. Make one with `make_context`."""
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from barback.broker import Completed, Failed, Lease, Settlement
-from barback.bullmq.codec import FETCHED_FIELDS, decode_fetched, encode_stacktraces, keep_jobs, ms
+from barback.bullmq.codec import FETCHED_FIELDS, decode_started, encode_stacktraces, keep_jobs, ms
 from barback.bullmq.connection import Command, Connection
 from barback.bullmq.keys import Keys
 from barback.bullmq.one_by_one import Fetch
@@ -76,7 +76,8 @@ def decode(queue: str, tokens: Sequence[str], now: float, answer: Any) -> Batch:
     """What the call told."""
     codes, fetched, rest, due = answer
     found = zip(fetched[::2], fetched[1::2], tokens, strict=False)
-    fetches = [Fetch(decode_fetched(queue, job_id, token, _started(values, now))) for job_id, values, token in found]
+    started_ms = ms(now)
+    fetches = [Fetch(decode_started(queue, job_id, token, values, started_ms)) for job_id, values, token in found]
     if rest == _NO_MORE:
         fetches.append(Fetch(next_at=due / 1000 if due else None))
     return Batch(codes, fetches, next_for_bullmq=rest == _NEXT_FOR_BULLMQ)
@@ -85,14 +86,6 @@ def decode(queue: str, tokens: Sequence[str], now: float, answer: Any) -> Batch:
 def all_for_bullmq(settlements: int) -> Batch:
     """What a call is taken for that broke on what it found."""
     return Batch([FOR_BULLMQ] * settlements, next_for_bullmq=True)
-
-
-def _started(values: Sequence[str | None], now: float) -> dict[str, str]:
-    """The fields of a job's hash, as they are since it was started `now`."""
-    fields = {name: value for name, value in zip(FETCHED_FIELDS, values, strict=True) if value is not None}
-    fields["ats"] = str(int(fields.get("ats", 0)) + 1)
-    fields["processedOn"] = str(ms(now))
-    return fields
 
 
 def _finished(settlement: Settlement) -> list[Any]:

@@ -1,5 +1,6 @@
 """Between barback's values and what BullMQ stores. The only place that knows milliseconds and short option names."""
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -55,10 +56,11 @@ LONGEST_S = LARGEST / 1000
 
 
 FETCHED_FIELDS = (
-    "ats", "name", "data", "opts", "timestamp", "atm", "attemptsMade", "stc", "stacktrace", "rjk", "defa", "parentKey",
-    "parent", ALONE,
+    "ats", "name", "data", "opts", "timestamp", "rjk",
+    "atm", "attemptsMade", "stc", "stacktrace", "defa", "parentKey", "parent", ALONE,
 )  # fmt: skip
-"""What `decode_fetched` reads of a job's hash, besides "processedOn"."""
+"""What `decode_fetched` reads of a job's hash, besides "processedOn". A job that was never run has none of the second
+line, unless it is a child."""
 KNOWN_OPTIONS, LONGEST_KNOWN = 256, 1_000
 """How many texts of options are remembered with what they mean, and up to which length."""
 
@@ -233,6 +235,21 @@ def pairs(flat: Sequence[str]) -> dict[str, str]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
+def decode_started(queue: str, job_id: str, token: str, values: Sequence[str | None], started_ms: int) -> FetchedJob:
+    """A job just started, by the values that its `FETCHED_FIELDS` had before."""
+    ats, name, data, opts, timestamp, schedule_id, *others = values
+    starts = int(ats or 0) + 1
+    if others.count(None) == len(others) and name is not None and data is not None and timestamp is not None:
+        # Most jobs are run for the first time, and few fields need to be looked at.
+        with contextlib.suppress(*_UNREADABLE):
+            return FetchedJob(
+                queue, job_id, token, name, data, _options(opts), starts=starts, schedule_id=schedule_id,
+                added_at=_whole_number("timestamp", timestamp) / 1000, started_at=started_ms / 1000,
+            )  # fmt: skip
+    fields = {name: value for name, value in zip(FETCHED_FIELDS, values, strict=True) if value is not None}
+    return decode_fetched(queue, job_id, token, fields | {"ats": str(starts), "processedOn": str(started_ms)})
+
+
 def decode_fetched(queue: str, job_id: str, token: str, fields: Fields) -> FetchedJob:
     """A job just fetched. One that cannot be read says so in `unreadable` instead of raising."""
     try:
@@ -244,7 +261,7 @@ def decode_fetched(queue: str, job_id: str, token: str, fields: Fields) -> Fetch
             token=token,
             name=fields["name"],
             data=fields["data"],
-            options=_options(fields),
+            options=_options(fields.get("opts")),
             attempt=attempts_made(fields) + 1,
             starts=_number(fields, "ats", 1),
             crashes=_crashes(fields, stalls),
@@ -294,9 +311,9 @@ def _told(error: Exception) -> str:
     return str(error) if isinstance(error, _Unreadable) else f"{type(error).__name__}: {error}"
 
 
-def _options(fields: Fields) -> JobOptions:
+def _options(text: str | None) -> JobOptions:
     """A queue's jobs have few different options: each text is read once."""
-    text = fields.get("opts") or "{}"
+    text = text or "{}"
     try:
         return _decode_known_options(text) if len(text) <= LONGEST_KNOWN else decode_options(text)
     except _UNREADABLE as error:
@@ -308,6 +325,10 @@ def _number(fields: Fields, name: str, default: int | None = None) -> int:
     text = fields[name] if default is None else fields.get(name) or ""
     if not text and default is not None:
         return default
+    return _whole_number(name, text)
+
+
+def _whole_number(name: str, text: str) -> int:
     # As Redis reads them: it refuses leading zeros, and we what is too large to be true.
     if not _WHOLE.fullmatch(text):
         raise _Unreadable(f"its field '{name}' is not a whole number")
