@@ -6,12 +6,13 @@
   KEYS[1] wait  KEYS[2] active  KEYS[3] prioritized  KEYS[4] events  KEYS[5] stalled  KEYS[6] delayed  KEYS[7] meta
   KEYS[8] pc  KEYS[9] marker  KEYS[10] completed  KEYS[11] failed  KEYS[12] paused
   ARGV[1] key prefix of the queue  ARGV[2] timestamp
-  ARGV[3] packed: {finished, tokens, fields, worker, lock in milliseconds, wake}
+  ARGV[3] packed: {finished, tokens, first fields, more fields, worker, lock in milliseconds, wake}
     finished: {{id, token, returnvalue or failedReason, attempts, stacktraces, keep count, keep age in s, limit}, ...};
       no stack traces (false): it completed; false as a bound: none of that kind; limit: how many may be removed for
       their age
     tokens: one for each job wanted
-    fields: of its hash that are asked for, "ats" the first
+    first fields: of its hash that are asked for, "ats" the first and "parentKey" the last
+    more fields: that only a job has that was started before, or that is a child
     wake: tell other workers that there is something to fetch
   Returns {codes, {id, its fields, id, its fields, ...}, rest, when the next delayed job is due}.
     codes: BullMQ's (0 written, -1 no hash, -2 no lock, -3 not active, -6 another's lock);
@@ -20,6 +21,7 @@
   Or the error BROKENQUEUE: one of the keys holds something else; nothing was written.
 ]]
 -- @include keep_paused_layout
+local call, try = redis.call, redis.pcall
 
 local FOR_BULLMQ, DAMAGED = -20, -21
 local AS_WANTED, NO_MORE, NEXT_FOR_BULLMQ = 0, 1, 2
@@ -29,25 +31,25 @@ local AT_ONCE = 1000
 -- A command that meets what it cannot use ends a script half-way: here jobs would be in no list.
 local KINDS = {"list", "list", "zset", "stream", "set", "zset", "hash", "string", "zset", "zset", "zset", "list"}
 for i, kind in ipairs(KINDS) do
-  local found = redis.call("TYPE", KEYS[i]).ok
+  local found = call("TYPE", KEYS[i]).ok
   if found ~= kind and found ~= "none" then
     return redis.error_reply("BROKENQUEUE " .. KEYS[i] .. " holds a " .. found .. " in place of a " .. kind)
   end
 end
 
 local prefix, now = ARGV[1], ARGV[2]
-local finished, tokens, asked, worker, lock_ms, wake = unpack(cmsgpack.unpack(ARGV[3]))
+local finished, tokens, first_fields, more_fields, worker, lock_ms, wake = unpack(cmsgpack.unpack(ARGV[3]))
 local paused, concurrency, rate, most_events =
-  unpack(redis.call("HMGET", KEYS[7], "paused", "concurrency", "max", "opts.maxLenEvents"))
+  unpack(call("HMGET", KEYS[7], "paused", "concurrency", "max", "opts.maxLenEvents"))
 
 -- A Lua call takes some 8,000 arguments.
 local function in_chunks(size, command, key, arguments)
   for first = 1, #arguments, size do
     local last = math.min(first + size - 1, #arguments)
     if key then
-      redis.call(command, key, unpack(arguments, first, last))
+      call(command, key, unpack(arguments, first, last))
     else
-      redis.call(command, unpack(arguments, first, last))
+      call(command, unpack(arguments, first, last))
     end
   end
 end
@@ -55,34 +57,34 @@ end
 -- ── finished jobs: removing old ones ───────────────────────────────────────────────────────────────────────────────
 
 local function add_own_keys(keys, key)
-  for _, suffix in ipairs({"", ":logs", ":dependencies", ":processed", ":failed", ":unsuccessful"}) do
-    keys[#keys + 1] = key .. suffix
-  end
+  local last = #keys
+  keys[last + 1], keys[last + 2], keys[last + 3] = key, key .. ":logs", key .. ":dependencies"
+  keys[last + 4], keys[last + 5], keys[last + 6] = key .. ":processed", key .. ":failed", key .. ":unsuccessful"
 end
 
 -- A failed child may hold its parent up until it is removed.
 local function leave_parent(key, parent)
-  if redis.call("EXISTS", parent) == 0 or redis.call("SREM", parent .. ":dependencies", key) == 0
-    or redis.call("SCARD", parent .. ":dependencies") > 0 then
+  if call("EXISTS", parent) == 0 or call("SREM", parent .. ":dependencies", key) == 0
+    or call("SCARD", parent .. ":dependencies") > 0 then
     return
   end
   local id = string.match(parent, ".*:(.*)")
   local base = string.sub(parent, 1, #parent - #id)
-  if redis.call("ZREM", base .. "waiting-children", id) == 0 then
+  if call("ZREM", base .. "waiting-children", id) == 0 then
     return
   end
-  local held_back, most = unpack(redis.call("HMGET", base .. "meta", "paused", "concurrency"))
-  redis.call("RPUSH", base .. "wait", id)
-  if not held_back and not (most and redis.call("LLEN", base .. "active") >= tonumber(most)) then
-    redis.call("ZADD", base .. "marker", 0, "0")
+  local held_back, most = unpack(call("HMGET", base .. "meta", "paused", "concurrency"))
+  call("RPUSH", base .. "wait", id)
+  if not held_back and not (most and call("LLEN", base .. "active") >= tonumber(most)) then
+    call("ZADD", base .. "marker", 0, "0")
   end
-  redis.call("XADD", base .. "events", "*", "event", "waiting", "jobId", id, "prev", "waiting-children")
+  call("XADD", base .. "events", "*", "event", "waiting", "jobId", id, "prev", "waiting-children")
 end
 
 local function remove_jobs(ids)
   local keys = {}
   for _, id in ipairs(ids) do
-    local parent = redis.pcall("HGET", prefix .. id, "parentKey")
+    local parent = try("HGET", prefix .. id, "parentKey")
     if type(parent) == "string" and parent ~= "" then
       -- What is wrong with a parent must not keep its child's neighbours from being written.
       pcall(leave_parent, prefix .. id, parent)
@@ -93,16 +95,16 @@ local function remove_jobs(ids)
 end
 
 local function remove_old(set, oldest, limit)
-  local ids = redis.call("ZREVRANGEBYSCORE", set, oldest, "-inf", "LIMIT", 0, limit)
+  local ids = call("ZREVRANGEBYSCORE", set, oldest, "-inf", "LIMIT", 0, limit)
   remove_jobs(ids)
   in_chunks(6000, "ZREM", set, ids)
 end
 
 local function remove_beyond(set, count)
-  local ids = redis.call("ZREVRANGE", set, count, -1)
+  local ids = call("ZREVRANGE", set, count, -1)
   if #ids > 0 then
     remove_jobs(ids)
-    redis.call("ZREMRANGEBYRANK", set, 0, -(count + 1))
+    call("ZREMRANGEBYRANK", set, 0, -(count + 1))
   end
 end
 
@@ -112,7 +114,7 @@ local groups = {}
 local function keep_group(set)
   local group = groups[set]
   local oldest = group.age and now - group.age * 1000
-  local old = oldest and redis.call("ZCOUNT", set, "-inf", oldest) or 0
+  local old = oldest and call("ZCOUNT", set, "-inf", oldest) or 0
   local step = old < group.limit and #group.ids or 1
   for first = 1, #group.ids, step do
     local members = {}
@@ -120,7 +122,7 @@ local function keep_group(set)
       members[#members + 1] = now
       members[#members + 1] = group.ids[i]
     end
-    redis.call("ZADD", set, unpack(members))
+    call("ZADD", set, unpack(members))
     if old > 0 then remove_old(set, oldest, group.limit) end
     if group.count and group.count > 0 then remove_beyond(set, group.count) end
   end
@@ -154,17 +156,17 @@ local function have_children(jobs)
       keys[#keys + 1] = prefix .. job[1] .. ":unsuccessful"
     end
   end
-  return #keys > 0 and redis.call("EXISTS", unpack(keys)) > 0
+  return #keys > 0 and call("EXISTS", unpack(keys)) > 0
 end
 
 -- Whether a job may be written, in the order in which BullMQ asks; and how many attempts it has made.
 local function check(job, lock, some_have_children)
   local key = prefix .. job[1]
-  local fields = redis.pcall("HMGET", key, "ats", "atm", "parentKey", "parent", "deid")
+  local fields = try("HMGET", key, "ats", "atm", "parentKey", "parent", "deid")
   if fields.err and not string.find(fields.err, "WRONGTYPE", 1, true) then
     return FOR_BULLMQ
   end
-  if not fields.err and not fields[1] and redis.call("EXISTS", key) == 0 then
+  if not fields.err and not fields[1] and call("EXISTS", key) == 0 then
     return -1
   end
   if some_have_children and have_children({job}) then
@@ -186,21 +188,21 @@ local function write(job, made)
   local id, _, value, _, stacktraces, count, age, limit = unpack(job)
   local key = prefix .. id
   if stacktraces then
-    redis.call("HSET", key, "failedReason", value, "stacktrace", stacktraces)
+    call("HSET", key, "failedReason", value, "stacktrace", stacktraces)
   end
-  if redis.call("LREM", KEYS[2], -1, id) == 0 then
+  if call("LREM", KEYS[2], -1, id) == 0 then
     return -3
   end
   if count == 0 then
     local keys = {}
     add_own_keys(keys, key)
-    redis.call("DEL", unpack(keys))
+    call("DEL", unpack(keys))
   elseif stacktraces then
-    redis.call("HSET", key, "atm", made, "finishedOn", now)
-    redis.call("HDEL", key, "defa")
+    call("HSET", key, "atm", made, "finishedOn", now)
+    call("HDEL", key, "defa")
     keep(KEYS[11], id, count, age, limit)
   else
-    redis.call("HSET", key, "atm", made, "returnvalue", value, "finishedOn", now)
+    call("HSET", key, "atm", made, "returnvalue", value, "finishedOn", now)
     keep(KEYS[10], id, count, age, limit)
   end
   return 0
@@ -209,25 +211,25 @@ end
 local function trim_events()
   if not most_events then
     most_events = 10000
-    redis.call("HSET", KEYS[7], "opts.maxLenEvents", most_events)
+    call("HSET", KEYS[7], "opts.maxLenEvents", most_events)
   end
-  redis.call("XTRIM", KEYS[4], "MAXLEN", "~", most_events)
+  call("XTRIM", KEYS[4], "MAXLEN", "~", most_events)
 end
 
 local function tell(job, made)
   local id, _, value, attempts, stacktraces = unpack(job)
   if not stacktraces then
-    redis.call("XADD", KEYS[4], "*", "event", "completed", "jobId", id, "returnvalue", value, "prev", "active")
+    call("XADD", KEYS[4], "*", "event", "completed", "jobId", id, "returnvalue", value, "prev", "active")
     return
   end
-  redis.call("XADD", KEYS[4], "*", "event", "failed", "jobId", id, "failedReason", value, "prev", "active")
+  call("XADD", KEYS[4], "*", "event", "failed", "jobId", id, "failedReason", value, "prev", "active")
   if made >= attempts then
-    redis.call("XADD", KEYS[4], "*", "event", "retries-exhausted", "jobId", id, "attemptsMade", made)
+    call("XADD", KEYS[4], "*", "event", "retries-exhausted", "jobId", id, "attemptsMade", made)
   end
 end
 
 local function is_drained()
-  return redis.call("LLEN", KEYS[1]) == 0 and redis.call("LLEN", KEYS[2]) == 0 and redis.call("ZCARD", KEYS[3]) == 0
+  return call("LLEN", KEYS[1]) == 0 and call("LLEN", KEYS[2]) == 0 and call("ZCARD", KEYS[3]) == 0
 end
 
 -- The codes of all jobs, and how many attempts each has made. Unlocks those that may be written.
@@ -236,7 +238,7 @@ local function check_all()
   for i, job in ipairs(finished) do
     lock_keys[i] = prefix .. job[1] .. ":lock"
   end
-  local locks = redis.call("MGET", unpack(lock_keys))
+  local locks = call("MGET", unpack(lock_keys))
   local some_have_children = have_children(finished)
   for i, job in ipairs(finished) do
     codes[i], attempts[i] = check(job, locks[i], some_have_children)
@@ -247,8 +249,8 @@ local function check_all()
   end
   if #ids > 0 then
     -- The first of all writes: a full Redis refuses a script none but its first one, if that takes memory.
-    redis.call("DEL", unpack(unlocked))
-    redis.call("SREM", KEYS[5], unpack(ids))
+    call("DEL", unpack(unlocked))
+    call("SREM", KEYS[5], unpack(ids))
   end
   return codes, attempts
 end
@@ -269,7 +271,7 @@ local function finish()
     end
     for _, one in ipairs(written) do tell(one[1], one[2]) end
     -- Only now: as long as one of them was active BullMQ would not have said so.
-    if is_drained() then redis.call("XADD", KEYS[4], "*", "event", "drained") end
+    if is_drained() then call("XADD", KEYS[4], "*", "event", "drained") end
   end
   return codes
 end
@@ -280,23 +282,23 @@ local fetched = {}
 
 -- Make delayed jobs wait that are due; their number.
 local function promote()
-  local ids = redis.call("ZRANGEBYSCORE", KEYS[6], 0, (now + 1) * 0x1000 - 1, "LIMIT", 0, AT_ONCE)
+  local ids = call("ZRANGEBYSCORE", KEYS[6], 0, (now + 1) * 0x1000 - 1, "LIMIT", 0, AT_ONCE)
   if #ids == 0 then
     return 0
   end
-  redis.call("ZREM", KEYS[6], unpack(ids))
+  call("ZREM", KEYS[6], unpack(ids))
   for _, id in ipairs(ids) do
     -- What is not a hash is found when it is fetched; here it must not cost its neighbours their place.
-    local priority = redis.pcall("HGET", prefix .. id, "priority")
+    local priority = try("HGET", prefix .. id, "priority")
     priority = type(priority) == "string" and tonumber(priority) or 0
     if priority == 0 then
-      redis.call("LPUSH", KEYS[1], id)
+      call("LPUSH", KEYS[1], id)
     else
-      local count = redis.call("INCR", KEYS[8])
-      redis.call("ZADD", KEYS[3], priority * 0x100000000 + count % 0x100000000, id)
+      local count = call("INCR", KEYS[8])
+      call("ZADD", KEYS[3], priority * 0x100000000 + count % 0x100000000, id)
     end
-    redis.call("XADD", KEYS[4], "*", "event", "waiting", "jobId", id, "prev", "delayed")
-    redis.pcall("HSET", prefix .. id, "delay", 0)
+    call("XADD", KEYS[4], "*", "event", "waiting", "jobId", id, "prev", "delayed")
+    try("HSET", prefix .. id, "delay", 0)
   end
   return #ids
 end
@@ -304,13 +306,17 @@ end
 -- Lock a job and add it to those fetched; false: it is for BullMQ's own script, which tells a broken hash from others.
 local function start(id)
   local key = prefix .. id
-  local fields = redis.pcall("HMGET", key, unpack(asked))
+  local fields = try("HMGET", key, unpack(first_fields))
   if string.sub(id, 1, 2) == "0:" or fields.err or not is_whole(fields[1] or "0") then
     return false
   end
-  redis.call("SET", key .. ":lock", tokens[#fetched / 2 + 1], "PX", lock_ms)
-  redis.call("XADD", KEYS[4], "*", "event", "active", "jobId", id, "prev", "waiting")
-  redis.call("HSET", key, "ats", tonumber(fields[1] or 0) + 1, "processedOn", now, "pb", worker)
+  call("SET", key .. ":lock", tokens[#fetched / 2 + 1], "PX", lock_ms)
+  call("XADD", KEYS[4], "*", "event", "active", "jobId", id, "prev", "waiting")
+  call("HSET", key, "ats", tonumber(fields[1] or 0) + 1, "processedOn", now, "pb", worker)
+  if fields[1] or fields[#first_fields] then
+    local more = call("HMGET", key, unpack(more_fields))
+    for i = 1, #more_fields do fields[#first_fields + i] = more[i] end
+  end
   fetched[#fetched + 1] = id
   fetched[#fetched + 1] = fields
   return true
@@ -330,23 +336,24 @@ end
 
 local function take_waiting(count)
   local ids = {}
-  for _, id in ipairs(redis.call("LRANGE", KEYS[1], -count, -1)) do table.insert(ids, 1, id) end
+  local oldest_last = call("LRANGE", KEYS[1], -count, -1)
+  for i = #oldest_last, 1, -1 do ids[#ids + 1] = oldest_last[i] end
   local started, all = start_all(ids)
   if #started > 0 then
-    redis.call("LTRIM", KEYS[1], 0, -(#started + 1))
-    redis.call("LPUSH", KEYS[2], unpack(started))
+    call("LTRIM", KEYS[1], 0, -(#started + 1))
+    call("LPUSH", KEYS[2], unpack(started))
   end
   return #started, all
 end
 
 local function take_prioritized(count)
-  local ids = redis.call("ZRANGE", KEYS[3], 0, count - 1)
+  local ids = call("ZRANGE", KEYS[3], 0, count - 1)
   local started, all = start_all(ids)
   if #started > 0 then
-    redis.call("ZREM", KEYS[3], unpack(started))
-    redis.call("LPUSH", KEYS[2], unpack(started))
+    call("ZREM", KEYS[3], unpack(started))
+    call("LPUSH", KEYS[2], unpack(started))
   end
-  if all and #ids < count then redis.call("DEL", KEYS[8]) end
+  if all and #ids < count then call("DEL", KEYS[8]) end
   return #started, all
 end
 
@@ -372,7 +379,7 @@ local function allowed(wanted)
     return wanted
   end
   local most = tonumber(concurrency)
-  return most and math.max(0, math.min(wanted, most - redis.call("LLEN", KEYS[2])))
+  return most and math.max(0, math.min(wanted, most - call("LLEN", KEYS[2])))
 end
 
 local function fetch()
@@ -401,14 +408,14 @@ local function fetch()
   if not all then
     return NEXT_FOR_BULLMQ, 0
   end
-  local due = may > count and redis.call("ZRANGE", KEYS[6], 0, 0, "WITHSCORES")[2]
+  local due = may > count and call("ZRANGE", KEYS[6], 0, 0, "WITHSCORES")[2]
   return NO_MORE, due and tonumber(due) / 0x1000 or 0
 end
 
 local codes = #finished > 0 and finish() or {}
 local rest, due = AS_WANTED, 0
 if #tokens > 0 then rest, due = fetch() end
-if wake then redis.call("ZADD", KEYS[9], 0, "0") end
+if wake then call("ZADD", KEYS[9], 0, "0") end
 -- Due jobs wait now, or the parent of a child that was removed.
 if paused then keep_paused_layout(KEYS[1], KEYS[12], KEYS[7]) end
 return {codes, fetched, rest, due}
