@@ -4,6 +4,7 @@
     make bench-quick    ours, Node, stock: under two minutes              python -m bench quick
     make bench-grow     how cost grows, written to docs/growth.md         python -m bench grow
                         both pages anew from the last runs                python -m bench report
+                        where the microseconds of a job go                python -m bench profile
 
 Absolute figures move with the machine; the ratios of one run are what counts. Ends with them as one JSON line.
 """
@@ -19,6 +20,7 @@ from bench import roster, scenarios
 from bench.gates import ratios
 from bench.grow import failures as growth_failures
 from bench.grow import measure_growth, write_growth
+from bench.profile import print_profile
 from bench.report import write_report
 from bench.results import load, save
 from bench.rounds import measure_all
@@ -36,6 +38,10 @@ def main() -> int:
         case "report":
             write_report(load("full"), roster.ALL, scenarios.FULL)
             write_growth(load("growth"))
+            return 0
+        case "profile":
+            for concurrency in (1, 10, 100):
+                print_profile(concurrency)
             return 0
         case "grow":
             failures = _grow()
@@ -77,7 +83,7 @@ def _grow() -> list[str]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="barback beside its peers")
-    parser.add_argument("what", nargs="?", choices=["full", "quick", "grow", "report"], default="full")
+    parser.add_argument("what", nargs="?", choices=["full", "quick", "grow", "report", "profile"], default="full")
     parser.add_argument(
         "--peer", action="append", choices=[peer.name for peer in roster.ALL], help="only this one (again for more)"
     )

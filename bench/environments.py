@@ -34,7 +34,16 @@ def _make_python(name: str) -> Path:
     if not _is_made(folder, pins):
         shutil.rmtree(folder, ignore_errors=True)
         _run(name, str(UV), "venv", "--quiet", str(folder))
-        _run(name, str(UV), "pip", "install", "--quiet", f"--python={folder}/bin/python", f"--requirements={pins}")
+        _run(
+            name,
+            str(UV),
+            "pip",
+            "install",
+            "--quiet",
+            "--compile-bytecode",
+            f"--python={folder}/bin/python",
+            f"--requirements={pins}",
+        )
         _note(folder, pins)
     return folder / "bin"
 

@@ -31,7 +31,9 @@ def measure_all(peers: Sequence[Peer], scenarios: Sequence[Scenario]) -> Results
             say(f"{scenario.title}")
             server = durable if scenario.aof else plain
             for number in range(max(scenario.rounds, scenario.others)):
-                for peer, programs in places:
+                # Whoever comes first in one round comes last in the next.
+                turn = number % len(places) if places else 0
+                for peer, programs in (*places[turn:], *places[:turn]):
                     if scenario.kind == "bulk" and not peer.adds_in_bulk:
                         continue
                     if number < (scenario.rounds if peer in MAIN else scenario.others):

@@ -42,6 +42,8 @@ class Server:
         self._valkey.__enter__()
         self._client = cast("Any", redis.Redis).from_url(self.url, decode_responses=True, socket_timeout=PATIENCE_S)
         self._client.config_set("appendonly", "yes" if self._aof else "no")
+        # A rewrite would fall into the run of whoever came last, and cost it a fork and a core.
+        self._client.config_set("auto-aof-rewrite-percentage", 0)
         return self
 
     def __exit__(

@@ -154,6 +154,8 @@ class Settled(Enum):
     """It cannot complete: a child is pending, or failed. Nothing was written; fail it instead."""
     BROKEN = "broken"
     """The broker failed on it, and said so in the log. Nothing was written; a plainer outcome may be."""
+    UNTRIED = "untried"
+    """The broker failed before it came to this one: settle it again."""
     GONE = "gone"
     """The job was removed meanwhile: nothing was written."""
 

@@ -26,20 +26,20 @@ OnFailure = Literal["fail-parent", "continue-parent", "ignore", "remove"]
 class Retention:
     """Which finished jobs are kept: at most `count`, none older than `age_s`. None: no bound of that kind.
 
-    `at_once`: with each job that finishes at most so many are removed for their age, the youngest of them first.
+    `remove_at_most`: with each job that finishes at most so many are removed for their age, the youngest of them first.
     """
 
     count: int | None = None
     age_s: float | None = None
-    at_once: int = 1_000
+    remove_at_most: int = 1_000
 
     def __post_init__(self) -> None:
         if self.count is not None and self.count < 0:
             raise InvalidOptions(f"Retention.count: expected 0 or more, or None, got {self.count}.")
         if self.age_s is not None and not self.age_s > 0:
             raise InvalidOptions(f"Retention.age_s: expected more than 0, or None, got {self.age_s}.")
-        if self.at_once < 0:
-            raise InvalidOptions(f"Retention.at_once: expected 0 or more, got {self.at_once}.")
+        if self.remove_at_most < 0:
+            raise InvalidOptions(f"Retention.remove_at_most: expected 0 or more, got {self.remove_at_most}.")
 
 
 KEEP_COMPLETED = Retention(count=1_000, age_s=24 * 3600)

@@ -95,10 +95,14 @@ class Producer:
                 await asyncio.sleep(0)
             if sent is not None:
                 yield await sent
+        except Exception as error:
+            # A payload was refused: what was sent before it shall be in, and if it is not, that is to be told.
+            failure = await _failure_of(sent)
+            if failure is None or failure is error:
+                raise
+            raise failure from error
         finally:
-            if sent is not None:
-                # A payload may have been refused meanwhile: what was sent before it shall be in.
-                await asyncio.wait([sent])
+            await _failure_of(sent)
 
     async def _make_chunks(
         self, job: Job[PayloadT, Any, Any], payloads: AsyncIterable[PayloadT], options: JobOptions
@@ -161,6 +165,14 @@ def _new_flow(node: Flow, limits: PayloadLimits) -> NewFlow:
 async def _one_by_one(payloads: Iterable[PayloadT]) -> AsyncGenerator[PayloadT]:
     for payload in payloads:
         yield payload
+
+
+async def _failure_of(sent: Task[list[Answer]] | None) -> BaseException | None:
+    """What became of what is on its way, once that is known."""
+    if sent is None:
+        return None
+    await asyncio.wait([sent])
+    return None if sent.cancelled() else sent.exception()
 
 
 def _swallowed(answers: Sequence[Answer]) -> int:

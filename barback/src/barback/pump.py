@@ -72,7 +72,7 @@ class Pump:
         self._draining = False
         self._failures = 0
         self._suspicious = False
-        """The last fetch gave a job that must run alone. More may follow: one at a time, then."""
+        """The last jobs fetched were such as must run alone. More may follow: one at a time, then."""
         running.tell(self._settle, self._wake.set)
 
     @property
@@ -177,8 +177,10 @@ class Pump:
             self._asked_for -= free
 
     def _take_all(self, jobs: Sequence[FetchedJob]) -> None:
-        refused = [job for job in jobs if not self.running.take(job)]
-        self._suspicious = any(job.crashes for job in jobs)
+        # Told to drain while they were on their way: they are begun by whoever fetches them next.
+        refused = list(jobs) if self._draining else [job for job in jobs if not self.running.take(job)]
+        if jobs:
+            self._suspicious = any(job.crashes for job in jobs)
         # Another worker may be free for them, and ours will be. Each goes to the very front: the last one first.
         for job in reversed(refused):
             self._settle(job, HandedBack(begun=False))
@@ -191,6 +193,9 @@ class Pump:
 
     def _written(self, settlement: Settlement, settled: Settled) -> None:
         job, outcome = settlement.job, settlement.outcome
+        if settled is Settled.UNTRIED:
+            self._settle(job, outcome)
+            return
         if settled is Settled.CHILDREN:
             self._settle(job, Failed("It cannot complete: a child job is still pending, or has failed."))
             return

@@ -75,11 +75,11 @@ async def test_those_older_than_the_age_are_removed_when_the_next_one_finishes(
     assert await queue.broker.get(queue.name, old[0]) is None
 
 
-async def test_of_those_older_than_the_age_so_many_are_removed_at_once(
+async def test_of_those_older_than_the_age_so_many_are_removed_remove_at_most(
     queue: QueueUnderTest, outcome: Outcome, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """P16: the youngest of them first."""
-    options = keeping(Retention(age_s=60, at_once=2), outcome)
+    options = keeping(Retention(age_s=60, remove_at_most=2), outcome)
     old = await finish(queue, options, outcome, 5)
     if isinstance(queue.broker, MemoryBroker):
         await queue.let_pass(61)

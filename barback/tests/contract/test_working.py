@@ -167,6 +167,15 @@ async def test_a_lock_that_ran_out_while_nobody_took_the_job_is_taken_up_again(q
     assert await queue.counts() == {"completed": 1, "failed": 1}
 
 
+async def test_of_two_starts_of_a_job_only_the_earlier_one_has_lost_its_lock(queue: QueueUnderTest) -> None:
+    """P10: a worker that was not told that its retry was written holds both."""
+    await queue.create()
+    earlier = await queue.crash()
+    later = await queue.fetch_one()
+    assert list(queue.broker.extend_locks(queue.name, [earlier, later], 30).lost) == [earlier]
+    assert await queue.settle(later, Completed()) is Settled.WRITTEN
+
+
 async def test_a_lock_that_ran_out_is_not_taken_up_by_an_earlier_start(queue: QueueUnderTest) -> None:
     """P10: the later one has the job, whether its own lock has run out or not."""
     await queue.create()

@@ -11,6 +11,7 @@ import redis
 from barback.answers import Created
 from barback.broker import NewJob
 from barback.bullmq import BullMQBroker
+from barback.bullmq.adding import add_jobs
 from barback.bullmq.adding_many import BATCH, BATCH_BYTES, batches
 from barback.bullmq.connection import Call
 from barback.errors import BrokerError, BrokerUnavailable
@@ -67,6 +68,22 @@ async def test_more_jobs_are_due_in_one_millisecond_than_it_has_places(twins: Tw
     """P17: 4,096 of them, as in BullMQ."""
     await twins.add_many([JobOptions(delay_s=60)] * 4_100)
     await twins.compare()
+
+
+@pytest.mark.parametrize(
+    "name", ["wait", "paused", "meta", "id", "delayed", "active", "events", "marker", "prioritized", "pc"]
+)
+async def test_a_queue_with_a_broken_key_gets_no_job_and_says_which_key(name: str, twins: Twins) -> None:
+    """P1: what was stored already would be in no list."""
+    twin = twins.ours
+    await twin.run("DEL", twin.keys[name])
+    await twin.run(*(("RPUSH", twin.keys[name], "x") if name in ("id", "pc") else ("SET", twin.keys[name], "x")))
+    before = await twin.stored()
+    jobs = [new(twin.keys.queue), new(twin.keys.queue, priority=1), new(twin.keys.queue, delay_s=1)]
+    for added in (jobs, jobs[:1]):
+        with pytest.raises(BrokerError, match=rf"BROKENQUEUE .*:{name} holds a"):
+            await add_jobs(twin.connection, "bull", added, twins.now)
+    assert await twin.stored() == before
 
 
 @pytest.mark.parametrize("taken", ["mine", "2"], ids=["asked for", "automatic"])

@@ -105,6 +105,54 @@ async def test_a_queue_with_a_broken_key_is_left_as_it_is_until_that_is_mended(n
     assert (list(exchange.settled), len(exchange.jobs)) == ([Settled.WRITTEN] * 3, 2)
 
 
+async def test_if_redis_fails_before_the_last_outcomes_what_was_fetched_is_told_all_the_same(
+    twins: Twins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P2: what is fetched and told to nobody would stall."""
+    twin = twins.ours
+    await twins.add_many([JobOptions()] * 5)
+    held = [twin.held[place] for place in await fetched(twins, 3)]
+    # Unknown to our script until it looks: BullMQ's is to settle it, by a call of its own.
+    await twin.run("HSET", twin.keys.job(held[1].id), "deid", "since then")
+
+    async def fail(*_: object, **__: object) -> list[list[Any]]:
+        raise BrokerUnavailable("cut")
+
+    monkeypatch.setattr(twin.connection, "run_all", fail)
+    exchanger = Exchanger(twin.connection, twin.keys, LEASE, twins.now)
+    exchange = await exchanger.exchange([Settlement(job, Completed()) for job in held], 2)
+    assert list(exchange.settled) == [Settled.WRITTEN, Settled.UNTRIED, Settled.WRITTEN]
+    assert [job.id for job in exchange.jobs] == ["4", "5"]
+
+
+async def test_a_queue_that_kept_everything_is_cleared_in_steps_that_redis_can_bear(twins: Twins) -> None:
+    """P16: of a million finished jobs of Node's it would remove all but a thousand in one call."""
+    twin = twins.ours
+    await twins.add_many([JobOptions(keep_completed=Retention(count=10))] * 4)
+    places = await fetched(twins, 4)
+    for first in range(0, 25_000, 1_000):
+        old = [part for n in range(first, first + 1_000) for part in (n + 1, f"old-{n}")]
+        await twin.run("ZADD", twin.keys["completed"], *old)
+    left: list[int] = []
+    for place in places:
+        exchanger = Exchanger(twin.connection, twin.keys, LEASE, twins.now)
+        await exchanger.exchange([Settlement(twin.held[place], Completed())], 0)
+        left.append(await twin.run("ZCARD", twin.keys["completed"]))
+    assert left == [15_001, 5_002, 10, 10]
+    assert await twin.run("ZRANGE", twin.keys["completed"], 0, 0) == ["old-24994"]
+
+
+async def test_no_more_delayed_jobs_than_redis_can_bear_are_made_to_wait_in_one_call(twins: Twins) -> None:
+    twin = twins.ours
+    for first in range(0, 25_000, 1_000):
+        due = [part for n in range(first, first + 1_000) for part in (n * 0x1000, f"due-{n}")]
+        await twin.run("ZADD", twin.keys["delayed"], *due)
+    exchanger = Exchanger(twin.connection, twin.keys, LEASE, twins.now)
+    exchange = await exchanger.exchange([], 100)
+    assert [job.id for job in exchange.jobs] == [f"due-{n}" for n in range(100)]
+    assert await twin.run("ZCARD", twin.keys["delayed"]) == 15_000
+
+
 async def test_more_delayed_jobs_come_due_than_are_made_to_wait_at_once(twins: Twins) -> None:
     kinds = [JobOptions(delay_s=1 + n / 1000, priority=n % 3) for n in range(1_300)]
     await twins.add_many(kinds)

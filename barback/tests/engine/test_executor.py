@@ -147,7 +147,7 @@ class Cleaned(BaseModel):
         ([float("nan"), float("inf")], [None, None]),
         ((1, (2, 3)), [1, [2, 3]]),
         (b"bytes", "bytes"),
-        (JobOptions().keep_completed, {"count": 1000, "age_s": 86400, "at_once": 1000}),
+        (JobOptions().keep_completed, {"count": 1000, "age_s": 86400, "remove_at_most": 1000}),
     ],
     ids=str,
 )

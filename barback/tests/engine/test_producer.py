@@ -15,7 +15,7 @@ import pytest
 from barback.answers import Answer, Created, Swallowed
 from barback.broker import NewJob
 from barback.bullmq import BullMQBroker
-from barback.errors import InvalidOptions, InvalidPayload
+from barback.errors import BrokerUnavailable, InvalidOptions, InvalidPayload
 from barback.job import Context, Job, job
 from barback.memory import MemoryBroker
 from barback.options import Deduplication, JobOptions, Retention
@@ -314,6 +314,24 @@ async def test_what_was_sent_before_a_payload_that_is_refused_is_in(
     with pytest.raises(InvalidPayload):
         await enqueue.many(process, payloads())
     assert (await broker.counts(process.queue))["prioritized"] == CHUNK
+
+
+async def test_a_chunk_that_could_not_be_sent_is_told_before_a_payload_that_was_refused_after_it(
+    process: Job[ProcessCafe, None, Any],
+) -> None:
+    """P1: who reads that a payload was refused takes the chunks before it for enqueued."""
+
+    class Away(MemoryBroker):
+        async def add(self, jobs: Sequence[NewJob]) -> list[Answer]:
+            raise BrokerUnavailable("gone for lunch")
+
+    def payloads() -> Iterator[ProcessCafe]:
+        yield from (ProcessCafe(cafe_id=n) for n in range(CHUNK + 1))
+        yield ProcessCafe(cafe_id=7, sent_to=Address(city_slug="\ud800"))
+
+    with pytest.raises(BrokerUnavailable) as told:
+        await Producer(Away()).many(process, payloads())
+    assert isinstance(told.value.__cause__, InvalidPayload)
 
 
 async def test_a_cancelled_stream_leaves_nothing_running(process: Job[ProcessCafe, None, Any]) -> None:

@@ -287,6 +287,20 @@ async def test_outcomes_are_kept_in_order_while_the_broker_fails(watched: Watche
     assert (await watched.counts(QUEUE))["completed"] == 2
 
 
+async def test_an_outcome_that_the_broker_did_not_come_to_is_written_by_the_next_exchange(
+    watched: Watched, handlers: Handlers
+) -> None:
+    """P2."""
+    await add(watched, handlers, 1)
+    answers = [Settled.UNTRIED, Settled.UNTRIED]
+    watched.answer = lambda _: answers.pop() if answers else None
+    async with pumping(watched, handlers.job, 1) as pump:
+        await until(lambda: handlers.running)
+        handlers.end()
+        await until(lambda: pump.counts["completed"])
+    assert [outcomes for outcomes, _ in watched.asked if outcomes] == [[Completed()]] * 3
+
+
 async def test_an_outcome_that_breaks_the_broker_becomes_a_plain_failure(watched: Watched, handlers: Handlers) -> None:
     """B10."""
     await add(watched, handlers, 1)
@@ -375,6 +389,23 @@ async def test_a_job_that_is_taken_back_before_it_began_is_handed_back(
         await until(lambda: pump.counts["handed_back"] == 2)
     assert handlers.running == {}
     assert (await watched.counts(QUEUE))["waiting"] == 2
+
+
+async def test_jobs_that_arrive_after_it_was_told_to_drain_are_handed_back_unbegun(
+    watched: Watched, handlers: Handlers
+) -> None:
+    """P22: nobody would be left to cancel them."""
+    await add(watched, handlers, 3)
+    watched.gate.clear()
+    async with pumping(watched, handlers.job, 3) as pump:
+        await until(lambda: watched.at_gate == 1)
+        pump.drain()
+        pump.running.take_back()
+        watched.gate.set()
+        await until(lambda: pump.idle and len(watched.asked) == 2)
+        assert handlers.running == {}
+    assert watched.asked[1] == ([HandedBack(begun=False)] * 3, 0)
+    assert [job.id for job in await watched.list_jobs(QUEUE, "waiting", 0, 9)] == ["1", "2", "3"]
 
 
 async def test_what_does_not_end_when_it_is_taken_back_is_abandoned_and_its_late_outcome_ignored(

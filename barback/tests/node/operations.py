@@ -104,7 +104,7 @@ RETENTIONS = st.sampled_from(
         Retention(count=2),
         Retention(count=1_000, age_s=24 * 3600),
         Retention(age_s=2),
-        Retention(age_s=2, at_once=2),
+        Retention(age_s=2, remove_at_most=2),
         Retention(count=3, age_s=2),
     ]
 )

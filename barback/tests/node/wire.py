@@ -61,6 +61,6 @@ def _deduplication(rule: Deduplication) -> dict[str, Any]:
 def _retention(retention: Retention) -> bool | dict[str, Any]:
     if retention.count == 0:
         return True
-    limit = retention.at_once if retention.age_s is not None and retention.at_once != 1_000 else None
+    limit = retention.remove_at_most if retention.age_s is not None and retention.remove_at_most != 1_000 else None
     bounds = {"count": retention.count, "age": retention.age_s, "limit": limit}
     return {name: bound for name, bound in bounds.items() if bound is not None} or False

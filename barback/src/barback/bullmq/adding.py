@@ -6,6 +6,7 @@ custom id, whether its hash was there before and is there now; with an automatic
 now stands at.
 """
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -208,10 +209,10 @@ def _refused(job: NewJob, code: int) -> BrokerError:
 
 
 async def _look_up_states(connection: Connection, prefix: str, jobs: Sequence[NewJob], answers: list[Answer]) -> None:
-    for i, (job, answer) in enumerate(zip(jobs, answers, strict=True)):
-        if isinstance(answer, Swallowed):
-            state = await read_state(connection, keys_of(prefix, job.queue), answer.by)
-            answers[i] = Swallowed(answer.by, state)
+    swallowed = [(i, answer.by) for i, answer in enumerate(answers) if isinstance(answer, Swallowed)]
+    states = await asyncio.gather(*(read_state(connection, keys_of(prefix, jobs[i].queue), by) for i, by in swallowed))
+    for (i, by), state in zip(swallowed, states, strict=True):
+        answers[i] = Swallowed(by, state)
 
 
 def _shape(flow: NewFlow, answers: Any) -> AddedFlow:

@@ -101,4 +101,4 @@ def _finished(settlement: Settlement) -> list[Any]:
 def _bounds(retention: Retention) -> tuple[int | bool, int | bool, int]:
     """Count, age and limit of BullMQ's `keepJobs`; False: none of that kind."""
     wire = keep_jobs(retention)
-    return wire.get("count", False), wire.get("age", False), wire.get("limit", retention.at_once)
+    return wire.get("count", False), wire.get("age", False), wire.get("limit", retention.remove_at_most)

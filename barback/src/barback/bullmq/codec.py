@@ -105,8 +105,8 @@ def encode_retention(retention: Retention) -> bool | dict[str, int]:
         wire["count"] = min(retention.count, LARGEST)
     if retention.age_s is not None:
         wire["age"] = max(1, round(min(retention.age_s, LARGEST)))
-        if retention.at_once != _KEEP_ALL.at_once:
-            wire["limit"] = min(retention.at_once, LARGEST)
+        if retention.remove_at_most != _KEEP_ALL.remove_at_most:
+            wire["limit"] = min(retention.remove_at_most, LARGEST)
     return wire or False
 
 
@@ -187,11 +187,11 @@ def _decode_retention(wire: Any, default: Retention) -> Retention:
     return Retention(
         count=None if count is None or count < 0 else int(count),
         age_s=None if age is None or age <= 0 else float(age),
-        at_once=_KEEP_ALL.at_once if limit is None else _at_once(int(limit)),
+        remove_at_most=_KEEP_ALL.remove_at_most if limit is None else _remove_at_most(int(limit)),
     )
 
 
-def _at_once(limit: int) -> int:
+def _remove_at_most(limit: int) -> int:
     """Redis takes a negative limit for none."""
     return limit if limit >= 0 else LARGEST
 

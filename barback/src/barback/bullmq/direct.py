@@ -25,8 +25,11 @@ class Direct:
             return cast("Any", await connection.read_response())
         except ResponseError as error:
             return error
+        except BaseException:
+            # Its answer may still come, and would be taken for the next one's.
+            await connection.disconnect(nowait=True)
+            raise
         finally:
-            # Whatever a failure left of it: that is looked at when it is taken again.
             if self._kept is None:
                 self._kept = connection
             else:

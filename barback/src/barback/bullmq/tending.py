@@ -33,7 +33,7 @@ def extend_locks(connection: Connection, keys: Keys, jobs: Sequence[FetchedJob],
     cancelled = [(job, reason) for job, reason in asked if reason is not None]
     if cancelled:
         connection.run_in_thread([("HDEL", keys[CANCELS], *(job.id for job, _ in cancelled))], timeout_s)
-    return Renewal([job for job in jobs if job.id in set(lost)], cancelled)
+    return Renewal([job for job in jobs if job.token in lost], cancelled)
 
 
 def renew_locks(connection: Connection, keys: Keys, jobs: Sequence[FetchedJob], lock_s: float) -> Command:

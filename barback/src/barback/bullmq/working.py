@@ -111,9 +111,10 @@ class Exchanger:
         told: list[Any] = [next(codes) if fit else next(theirs) for fit in fitting]
         if any(answer in _SETTLED_LATE for answer in told):
             batch = batch.to_be_continued()
-        await self._settle_left(settlements, told)
+        # What was written and fetched before must be told, whatever happens now; what had no lock stays refused.
         with contextlib.suppress(BarbackError):
-            # What was written and fetched before must be told; what had no lock stays refused.
+            await self._settle_left(settlements, told)
+        with contextlib.suppress(BarbackError):
             await self._settle_unlocked(settlements, told)
         return [_settled(s, answer) for s, answer in zip(settlements, told, strict=True)], batch
 
@@ -135,7 +136,7 @@ class Exchanger:
             return
         jobs = [settlements[i].job for i in without]
         lost = await self._connection.run(*renew_locks(self._connection, self._keys, jobs, self._lease.lock_s))
-        await self._settle_again(settlements, told, [i for i in without if settlements[i].job.id not in lost])
+        await self._settle_again(settlements, told, [i for i in without if settlements[i].job.token not in lost])
 
     async def _settle_again(self, settlements: Sequence[Settlement], told: list[Any], which: Sequence[int]) -> None:
         answers = await self._run(self._own_commands([settlements[i] for i in which]))
@@ -155,6 +156,8 @@ class Exchanger:
 def _settled(settlement: Settlement, answer: Any) -> Settled:
     if answer == 0:
         return Settled.WRITTEN
+    if answer in (FOR_BULLMQ, DAMAGED):
+        return Settled.UNTRIED
     if isinstance(answer, list) and is_damaged(settlement):
         return Settled.WRITTEN if settlement.job.id in answer else Settled.LOCK_LOST
     if isinstance(answer, BrokerError) or (isinstance(answer, int) and answer not in _SETTLED and answer < 0):

@@ -187,7 +187,7 @@ def _keep(queues: Queues, job: StoredJob, state: ListedState, retention: Retenti
     queue.to_finished(job, state)
     newest_first = [queue.jobs[job_id] for job_id in queue.places[state]]
     too_old = [finished for finished in newest_first if _is_too_old(finished, retention, queues.now)]
-    for finished in too_old[: retention.at_once]:
+    for finished in too_old[: retention.remove_at_most]:
         _take(queues, finished, state)
     if retention.count is not None:
         for job_id in list(queue.places[state])[retention.count :]:

@@ -12,8 +12,13 @@
   Returns the id counter before, if all were added; else {the id counter before, places, refused}.
     places: of the jobs that were swallowed by the one that has their id
     refused: place and error of each whose key is taken by what is no job
+  Or the error BROKENQUEUE: one of the keys holds something else; nothing was written.
 ]]
+-- @include find_broken_key
 -- @include keep_paused_layout
+local broken =
+  find_broken_key({"list", "list", "hash", "string", "zset", "list", "stream", "zset", "zset", "string"})
+if broken then return broken end
 local prefix, now = ARGV[1], ARGV[2]
 local names, jobs = unpack(cmsgpack.unpack(ARGV[3]))
 local paused, concurrency, most_events =

@@ -20,6 +20,7 @@
     rest: 0 as many fetched as wanted; 1 there are no more for now; 2 the next one is for BullMQ's own script
   Or the error BROKENQUEUE: one of the keys holds something else; nothing was written.
 ]]
+-- @include find_broken_key
 -- @include keep_paused_layout
 local call, try = redis.call, redis.pcall
 
@@ -27,15 +28,13 @@ local FOR_BULLMQ, DAMAGED = -20, -21
 local AS_WANTED, NO_MORE, NEXT_FOR_BULLMQ = 0, 1, 2
 -- BullMQ makes at most so many delayed jobs wait with each fetch.
 local AT_ONCE = 1000
+-- Redis serves nobody else meanwhile: so many jobs are removed, and made to wait, in one call at most, and the others
+-- in the next ones. (BullMQ removes all beyond a count at once, and bounds the rest for each job.)
+local removals_left, promotions_left = 10000, 10000
 
--- A command that meets what it cannot use ends a script half-way: here jobs would be in no list.
-local KINDS = {"list", "list", "zset", "stream", "set", "zset", "hash", "string", "zset", "zset", "zset", "list"}
-for i, kind in ipairs(KINDS) do
-  local found = call("TYPE", KEYS[i]).ok
-  if found ~= kind and found ~= "none" then
-    return redis.error_reply("BROKENQUEUE " .. KEYS[i] .. " holds a " .. found .. " in place of a " .. kind)
-  end
-end
+local broken = find_broken_key(
+  {"list", "list", "zset", "stream", "set", "zset", "hash", "string", "zset", "zset", "zset", "list"})
+if broken then return broken end
 
 local prefix, now = ARGV[1], ARGV[2]
 local finished, tokens, first_fields, more_fields, worker, lock_ms, wake = unpack(cmsgpack.unpack(ARGV[3]))
@@ -95,16 +94,18 @@ local function remove_jobs(ids)
 end
 
 local function remove_old(set, oldest, limit)
-  local ids = call("ZREVRANGEBYSCORE", set, oldest, "-inf", "LIMIT", 0, limit)
+  local ids = call("ZREVRANGEBYSCORE", set, oldest, "-inf", "LIMIT", 0, math.min(limit, removals_left))
+  removals_left = removals_left - #ids
   remove_jobs(ids)
   in_chunks(6000, "ZREM", set, ids)
 end
 
 local function remove_beyond(set, count)
-  local ids = call("ZREVRANGE", set, count, -1)
-  if #ids > 0 then
-    remove_jobs(ids)
-    call("ZREMRANGEBYRANK", set, 0, -(count + 1))
+  local beyond = math.min(call("ZCARD", set) - count, removals_left)
+  if beyond > 0 then
+    remove_jobs(call("ZREVRANGE", set, -beyond, -1))
+    call("ZREMRANGEBYRANK", set, 0, beyond - 1)
+    removals_left = removals_left - beyond
   end
 end
 
@@ -282,7 +283,9 @@ local fetched = {}
 
 -- Make delayed jobs wait that are due; their number.
 local function promote()
-  local ids = call("ZRANGEBYSCORE", KEYS[6], 0, (now + 1) * 0x1000 - 1, "LIMIT", 0, AT_ONCE)
+  local most = math.min(AT_ONCE, promotions_left)
+  local ids = call("ZRANGEBYSCORE", KEYS[6], 0, (now + 1) * 0x1000 - 1, "LIMIT", 0, most)
+  promotions_left = promotions_left - #ids
   if #ids == 0 then
     return 0
   end

@@ -5,7 +5,7 @@
   KEYS[1] stalled  KEYS[2] active
   ARGV[1] key prefix of the queue  ARGV[2] lock duration in milliseconds
   ARGV[3] {{job id, token, how often it had been started then}, ...}, packed
-  Returns the ids of the jobs whose lock is lost.
+  Returns the tokens whose lock is lost. (A worker may hold an earlier start of a job beside a later one.)
 ]]
 local lost = {}
 for _, held in ipairs(cmsgpack.unpack(ARGV[3])) do
@@ -21,7 +21,7 @@ for _, held in ipairs(cmsgpack.unpack(ARGV[3])) do
     redis.call("SET", lock, token, "PX", ARGV[2])
     redis.call("SREM", KEYS[1], id)
   else
-    lost[#lost + 1] = id
+    lost[#lost + 1] = token
   end
 end
 return lost
