@@ -150,7 +150,7 @@ def test_a_negative_count_is_refused() -> None:
     with pytest.raises(InvalidOptions, match=r"Retention\.count: expected 0 or more, or None, got -1\."):
         Retention(count=-1)
     with pytest.raises(InvalidOptions, match=r"Retention\.at_once: expected 0 or more, got -1\."):
-        Retention(at_once=-1)
+        Retention(remove_at_most=-1)
 
 
 @pytest.mark.parametrize("age_s", [0, -1, nan])
