@@ -149,7 +149,7 @@ def test_retention_may_have_no_bound_or_keep_none() -> None:
 def test_a_negative_count_is_refused() -> None:
     with pytest.raises(InvalidOptions, match=r"Retention\.count: expected 0 or more, or None, got -1\."):
         Retention(count=-1)
-    with pytest.raises(InvalidOptions, match=r"Retention\.at_once: expected 0 or more, got -1\."):
+    with pytest.raises(InvalidOptions, match=r"Retention\.remove_at_most: expected 0 or more, got -1\."):
         Retention(remove_at_most=-1)
 
 
