@@ -125,6 +125,30 @@ async def test_if_redis_fails_before_the_last_outcomes_what_was_fetched_is_told_
     assert [job.id for job in exchange.jobs] == ["4", "5"]
 
 
+async def test_if_redis_fails_before_a_lock_is_taken_up_again_the_outcome_is_not_given_up(
+    twins: Twins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P2, P20: just after an outage, longer than the lock, the next call may meet another connection that is dead."""
+    twin = twins.ours
+    await twins.add_many([JobOptions()])
+    [place] = await fetched(twins, 1)
+    job = twin.held[place]
+    await twin.run("DEL", twin.keys.job(job.id) + ":lock")
+    exchanger = Exchanger(twin.connection, twin.keys, LEASE, twins.now)
+    send = twin.connection._send_script
+    fails = [False, True]
+
+    async def fail_once(command: Command) -> Any:
+        if fails and fails.pop(0):
+            raise BrokerUnavailable("cut")
+        return await send(command)
+
+    monkeypatch.setattr(twin.connection, "_send_script", fail_once)
+    settlement = Settlement(job, Completed())
+    assert list((await exchanger.exchange([settlement], 0)).settled) == [Settled.UNTRIED]
+    assert list((await exchanger.exchange([settlement], 0)).settled) == [Settled.WRITTEN]
+
+
 async def test_a_queue_that_kept_everything_is_cleared_in_steps_that_redis_can_bear(twins: Twins) -> None:
     """P16: of a million finished jobs of Node's it would remove all but a thousand in one call."""
     twin = twins.ours

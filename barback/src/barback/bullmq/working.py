@@ -1,6 +1,5 @@
 """Writing what became of jobs and fetching the next ones: by one script for most, by BullMQ's own for the others."""
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +22,7 @@ from barback.bullmq.keys import Keys
 from barback.bullmq.layout import run_keeping_layout
 from barback.bullmq.one_by_one import Fetch, OneByOne, is_damaged, new_token
 from barback.bullmq.tending import renew_locks, set_alone
-from barback.errors import BarbackError, BrokerError
+from barback.errors import BarbackError, BrokerError, BrokerUnavailable
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.bullmq")
 
@@ -111,11 +110,12 @@ class Exchanger:
         told: list[Any] = [next(codes) if fit else next(theirs) for fit in fitting]
         if any(answer in _SETTLED_LATE for answer in told):
             batch = batch.to_be_continued()
-        # What was written and fetched before must be told, whatever happens now; what had no lock stays refused.
-        with contextlib.suppress(BarbackError):
+        try:
             await self._settle_left(settlements, told)
-        with contextlib.suppress(BarbackError):
             await self._settle_unlocked(settlements, told)
+        except BrokerUnavailable:
+            # What was written and fetched before must be told all the same. About the others the next exchange asks.
+            told = [FOR_BULLMQ if answer in _SETTLED_LATE else answer for answer in told]
         return [_settled(s, answer) for s, answer in zip(settlements, told, strict=True)], batch
 
     async def _settle_left(self, settlements: Sequence[Settlement], told: list[Any]) -> None:
@@ -135,7 +135,11 @@ class Exchanger:
         if not without:
             return
         jobs = [settlements[i].job for i in without]
-        lost = await self._connection.run(*renew_locks(self._connection, self._keys, jobs, self._lease.lock_s))
+        renew = renew_locks(self._connection, self._keys, jobs, self._lease.lock_s)
+        lost = await self._connection.run_script(renew)
+        if isinstance(lost, BrokerError):
+            log.error("locks not taken up again", queue=self._keys.queue, jobs=len(jobs), error=str(lost))
+            return
         await self._settle_again(settlements, told, [i for i in without if settlements[i].job.token not in lost])
 
     async def _settle_again(self, settlements: Sequence[Settlement], told: list[Any], which: Sequence[int]) -> None:
