@@ -114,9 +114,9 @@ async def test_a_reply_that_is_done_gives_its_result_as_often_as_asked() -> None
 # ── declarations ────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("name", ["", "a:b", " a", "a ", "a\tb", "a\nb", "a\x1fb"])
+@pytest.mark.parametrize("name", ["", "a:b", " a", "a ", "a\tb", "a\nb", "a\x1fb", "a\ud800"])
 def test_a_name_that_cannot_be_a_part_of_a_key_is_refused(name: str) -> None:
-    rule = "cannot be used: expected a text without ':', control characters, or spaces at its ends."
+    rule = "cannot be used: expected a text without ':', control characters, lone surrogates, or spaces at its ends."
     with pytest.raises(DeclarationError) as refusal:
         job(name, queue="q")
     assert str(refusal.value) == f"Job name {name!r} {rule}"

@@ -234,8 +234,8 @@ def job(  # noqa: PLR0913 — a declaration reads best as one call
 
 
 def _check_name(what: str, name: str) -> None:
-    if not name or ":" in name or name != name.strip() or any(ord(c) < 32 for c in name):
+    if not name or ":" in name or name != name.strip() or any(c < " " or "\ud800" <= c <= "\udfff" for c in name):
         raise DeclarationError(
             f"{what.capitalize()} name {name!r} cannot be used: expected a text without ':', "
-            "control characters, or spaces at its ends."
+            "control characters, lone surrogates, or spaces at its ends."
         )

@@ -88,6 +88,7 @@ class Pump:
     async def run(self) -> None:
         """Work until drained: told to, and idle."""
         async with asyncio.TaskGroup() as group:
+            self._group = group
             overlapping = group.create_task(self._overlap())
             try:
                 while not (self._draining and self.idle):
@@ -221,7 +222,8 @@ class Pump:
                     await self._wake.wait()
             return
         if self._waiting is None:
-            self._waiting = asyncio.create_task(self._wait_for_jobs(exchange.next_at))
+            self._waiting = self._group.create_task(self._wait_for_jobs(exchange.next_at))
+            self._waiting.add_done_callback(self._waited)
         await self._wake.wait()
 
     async def _wait_for_jobs(self, until: float | None) -> None:
@@ -229,14 +231,18 @@ class Pump:
             await self._broker.wait_for_jobs(self.queue, until)
         except BarbackError as error:
             await self._rest_after(error)
-        finally:
+
+    def _waited(self, waiting: asyncio.Task[None]) -> None:
+        if self._waiting is waiting:
             self._waiting = None
-            self._wake.set()
+        self._wake.set()
 
     async def _stop_waiting(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            await asyncio.wait([self._waiting])
+        if (waiting := self._waiting) is not None:
+            # Not left to the task: one that is cancelled before its first step never runs, not even its `finally`.
+            self._waiting = None
+            waiting.cancel()
+            await asyncio.wait([waiting])
 
     async def _rest_after(self, error: BarbackError) -> None:
         rest_s = RETRY_S[min(self._failures, len(RETRY_S) - 1)]

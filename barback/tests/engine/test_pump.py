@@ -492,6 +492,47 @@ async def test_a_pump_without_a_free_slot_does_not_listen(watched: Watched, hand
         await until(lambda: watched.listening)
 
 
+async def test_a_pump_listens_again_though_it_ceased_before_it_had_begun(watched: Watched, handlers: Handlers) -> None:
+    """P2: an outcome was on its way, and a suspect came with the answer; what was added later lay for ever."""
+    await add(watched, handlers, 1)
+    await watched.exchange(QUEUE, [], 1, Lease("ghost", 1.0))
+    await add(watched, handlers, 1)
+    async with pumping(watched, handlers.job, 2):
+        await until(lambda: "2" in handlers.running and watched.listening)
+        watched.gate.clear()
+        handlers.end("2")
+        await until(lambda: watched.at_gate == 1)
+        for _ in range(2):
+            await watched.move_clock(6.0)
+            await watched.recover_stalled(QUEUE, 5.0)
+        await until(lambda: not watched.listening)
+        watched.gate.set()
+        await until(lambda: "1" in handlers.running)
+        handlers.end("1")
+        await until(lambda: watched.listening)
+        await add(watched, handlers, 1)
+        await until(lambda: "3" in handlers.running)
+
+
+async def test_what_breaks_its_listening_ends_the_pump(watched: Watched, handlers: Handlers) -> None:
+    """P12: else it would try again and again, without a rest."""
+
+    asked: list[str] = []
+
+    async def break_down(queue: str, *_: object) -> None:
+        asked.append(queue)
+        raise ZeroDivisionError
+
+    watched.wait_for_jobs = break_down  # pyright: ignore[reportAttributeAccessIssue]
+
+    async def work() -> None:
+        async with pumping(watched, handlers.job, 1):
+            await until(lambda: asked)
+
+    with pytest.raises(ExceptionGroup, match="unhandled"):
+        await work()
+
+
 async def test_a_draining_pump_does_not_listen(watched: Watched, handlers: Handlers) -> None:
     watched.deaf = True
     await add(watched, handlers, 1)
