@@ -17,7 +17,7 @@ HEAD = """# Benchmarks
 barback beside its peers: the same jobs, the same Redis, each peer at its best documented settings. `make bench`
 makes the peers' environments (`bench/.envs`), measures all of it and writes this page; `make bench-quick` measures
 barback, Node and the stock Python worker in two minutes; `python -m bench --scenario c100 --peer barback --peer
-node` one scenario. How cost grows with the number of jobs and their size: [growth.md](growth.md).
+node` one scenario. How cost grows with the number of jobs and their size: `make bench-grow`.
 
 {about}
 
