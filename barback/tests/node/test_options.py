@@ -138,7 +138,10 @@ async def test_both_write_an_option_in_the_same_words(
         ({"removeOnComplete": 5}, JobOptions(keep_completed=Retention(count=5))),
         ({"removeOnFail": 0}, JobOptions(keep_failed=Retention(count=0))),
         ({"removeOnFail": -1}, JobOptions(keep_failed=Retention())),
-        ({"removeOnComplete": {"age": 60, "limit": 10}}, JobOptions(keep_completed=Retention(age_s=60))),
+        (
+            {"removeOnComplete": {"age": 60, "limit": 10}},
+            JobOptions(keep_completed=Retention(age_s=60, remove_at_most=10)),
+        ),
         ({"backoff": 1500}, JobOptions(backoff=Fixed(1.5))),
         ({"attempts": 0}, JobOptions()),
         ({"sizeLimit": 1000}, JobOptions()),

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from barback.broker import Completed, Failed, Lease, Settlement
-from barback.bullmq.codec import FIRST_FIELDS, MORE_FIELDS, decode_started, encode_stacktraces, keep_jobs, ms
+from barback.bullmq.codec import FETCHED_FIELDS, decode_started, encode_stacktraces, keep_jobs, ms
 from barback.bullmq.connection import Command, Connection
 from barback.bullmq.keys import Keys
 from barback.bullmq.one_by_one import Fetch
@@ -68,7 +68,7 @@ def exchange_command(
         "paused",
     )  # fmt: skip
     finished = [_finished(settlement) for settlement in settlements]
-    told = pack([finished, tokens, FIRST_FIELDS, MORE_FIELDS, lease.worker, ms(lease.lock_s), wake])
+    told = pack([finished, tokens, FETCHED_FIELDS, lease.worker, ms(lease.lock_s), wake])
     return connection.script("exchange", names, keys.base, ms(now), told)
 
 

@@ -55,10 +55,11 @@ LONGEST_S = LARGEST / 1000
 """Some 3,000 years."""
 
 
-FIRST_FIELDS = ("ats", "name", "data", "opts", "timestamp", "rjk", "attemptsMade", "defa", "parentKey")
-MORE_FIELDS = ("parent", "atm", "stc", "stacktrace", ALONE)
-"""What `decode_fetched` reads of a job's hash, besides "processedOn". Only a job that was started before, or is a
-child, has more than the first."""
+FETCHED_FIELDS = (
+    "ats", "name", "data", "opts", "timestamp", "rjk",
+    "atm", "attemptsMade", "stc", "stacktrace", "defa", "parentKey", "parent", ALONE,
+)  # fmt: skip
+"""What `decode_fetched` reads of a job's hash, besides "processedOn". Most jobs have none of the second line."""
 KNOWN_OPTIONS, LONGEST_KNOWN = 256, 1_000
 """How many texts of options are remembered with what they mean, and up to which length."""
 
@@ -234,7 +235,7 @@ def pairs(flat: Sequence[str]) -> dict[str, str]:
 
 
 def decode_started(queue: str, job_id: str, token: str, values: Sequence[str | None], started_ms: int) -> FetchedJob:
-    """A job just started, by what its `FIRST_FIELDS` held before; and its `MORE_FIELDS`, if it may have any."""
+    """A job just started, by what its `FETCHED_FIELDS` held before."""
     ats, name, data, opts, timestamp, schedule_id, *others = values
     starts = int(ats or 0) + 1
     if others.count(None) == len(others) and name is not None and data is not None and timestamp is not None:
@@ -244,7 +245,7 @@ def decode_started(queue: str, job_id: str, token: str, values: Sequence[str | N
                 queue, job_id, token, name, data, _options(opts), starts=starts, schedule_id=schedule_id,
                 added_at=_whole_number("timestamp", timestamp) / 1000, started_at=started_ms / 1000,
             )  # fmt: skip
-    fields = {name: value for name, value in zip(FIRST_FIELDS + MORE_FIELDS, values, strict=False) if value is not None}
+    fields = {name: value for name, value in zip(FETCHED_FIELDS, values, strict=True) if value is not None}
     return decode_fetched(queue, job_id, token, fields | {"ats": str(starts), "processedOn": str(started_ms)})
 
 

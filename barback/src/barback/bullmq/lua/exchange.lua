@@ -6,13 +6,12 @@
   KEYS[1] wait  KEYS[2] active  KEYS[3] prioritized  KEYS[4] events  KEYS[5] stalled  KEYS[6] delayed  KEYS[7] meta
   KEYS[8] pc  KEYS[9] marker  KEYS[10] completed  KEYS[11] failed  KEYS[12] paused
   ARGV[1] key prefix of the queue  ARGV[2] timestamp
-  ARGV[3] packed: {finished, tokens, first fields, more fields, worker, lock in milliseconds, wake}
+  ARGV[3] packed: {finished, tokens, fields, worker, lock in milliseconds, wake}
     finished: {{id, token, returnvalue or failedReason, attempts, stacktraces, keep count, keep age in s, limit}, ...};
       no stack traces (false): it completed; false as a bound: none of that kind; limit: how many may be removed for
       their age
     tokens: one for each job wanted
-    first fields: of its hash that are asked for, "ats" the first and "parentKey" the last
-    more fields: that only a job has that was started before, or that is a child
+    fields: of its hash that are asked for, "ats" the first
     wake: tell other workers that there is something to fetch
   Returns {codes, {id, its fields, id, its fields, ...}, rest, when the next delayed job is due}.
     codes: BullMQ's (0 written, -1 no hash, -2 no lock, -3 not active, -6 another's lock);
@@ -37,7 +36,7 @@ local broken = find_broken_key(
 if broken then return broken end
 
 local prefix, now = ARGV[1], ARGV[2]
-local finished, tokens, first_fields, more_fields, worker, lock_ms, wake = unpack(cmsgpack.unpack(ARGV[3]))
+local finished, tokens, asked, worker, lock_ms, wake = unpack(cmsgpack.unpack(ARGV[3]))
 local paused, concurrency, rate, most_events =
   unpack(call("HMGET", KEYS[7], "paused", "concurrency", "max", "opts.maxLenEvents"))
 
@@ -309,17 +308,13 @@ end
 -- Lock a job and add it to those fetched; false: it is for BullMQ's own script, which tells a broken hash from others.
 local function start(id)
   local key = prefix .. id
-  local fields = try("HMGET", key, unpack(first_fields))
+  local fields = try("HMGET", key, unpack(asked))
   if string.sub(id, 1, 2) == "0:" or fields.err or not is_whole(fields[1] or "0") then
     return false
   end
   call("SET", key .. ":lock", tokens[#fetched / 2 + 1], "PX", lock_ms)
   call("XADD", KEYS[4], "*", "event", "active", "jobId", id, "prev", "waiting")
   call("HSET", key, "ats", tonumber(fields[1] or 0) + 1, "processedOn", now, "pb", worker)
-  if fields[1] or fields[#first_fields] then
-    local more = call("HMGET", key, unpack(more_fields))
-    for i = 1, #more_fields do fields[#first_fields + i] = more[i] end
-  end
   fetched[#fetched + 1] = id
   fetched[#fetched + 1] = fields
   return true
