@@ -42,7 +42,7 @@ format: setup ## Put the code in form
 drills: setup $(NODE_READY) ## Kill, stop and cut off workers and servers; writes docs/drills.md
 	@$(UV) run --no-sync python -m drills
 
-bench: setup ## barback beside all its peers, 25 minutes; writes docs/benchmarks.md
+bench: setup ## barback beside all its peers, 15 minutes; writes docs/benchmarks.md
 	@$(UV) run --no-sync python -m bench
 
 bench-quick: setup ## barback beside Node's and the stock Python worker: ratios in two minutes
