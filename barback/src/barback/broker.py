@@ -88,6 +88,8 @@ class FetchedJob:
     """Another job waits for it: what becomes of it concerns its parent, too."""
     unreadable: str | None = None
     """Not None: its hash cannot be decoded, for this reason; only queue, id and token can be trusted."""
+    fresh: bool = field(default=False, compare=False)
+    """A broker's own note: when it was fetched, nothing but its addition was stored of it."""
     damaged: bool = False
     """The broker's own scripts would break on it half-way: it can only be failed, and no parent of it be told."""
 

@@ -17,6 +17,8 @@ from drills.servers import Valkey
 
 from .twins import LEASE, Twins
 
+ENDS = (Completed(), Failed("why"), Completed())
+
 
 async def fetched(twins: Twins, count: int) -> list[int]:
     """Fetch so many; the places of all that are held."""
@@ -79,22 +81,29 @@ async def test_a_job_that_was_spoilt_in_the_middle_hurts_none_beside_it(twins: T
     assert await twins.ours.run("ZRANGE", twins.ours.keys["failed"], 0, -1) == ["14", "17"]
 
 
+ONLY_TO_SETTLE, ONLY_TO_FETCH = ("stalled", "completed", "failed"), ("delayed", "pc")
+
+
 @pytest.mark.parametrize(
-    "name",
-    ["wait", "active", "prioritized", "events", "stalled", "delayed", "meta", "pc", "marker", "completed", "failed"],
+    "name", ["wait", "active", "prioritized", "events", "meta", "marker", *ONLY_TO_SETTLE, *ONLY_TO_FETCH]
 )
 async def test_a_queue_with_a_broken_key_is_left_as_it_is_until_that_is_mended(name: str, twins: Twins) -> None:
     """P2: BullMQ's scripts would end half-way, with jobs in no list."""
     twin = twins.ours
-    await twins.add_many([JobOptions()] * 5)
-    settlements = [Settlement(twin.held[place], Completed()) for place in await fetched(twins, 3)]
+    await twins.add_many([JobOptions()] * 5 + [JobOptions(priority=3, delay_s=1.0)])
+    jobs = [twin.held[place] for place in await fetched(twins, 3)]
+    twins.now += 2
+    settlements = [Settlement(job, outcome) for job, outcome in zip(jobs, ENDS, strict=True)]
     exchanger = Exchanger(twin.connection, twin.keys, LEASE, twins.now)
+    calls = {"both": (settlements, 2), "settle": (settlements, 0), "fetch": ([], 2)}
+    calls.pop("fetch" if name in ONLY_TO_SETTLE else "settle" if name in ONLY_TO_FETCH else "none", None)
+    await twin.run(*(("RPUSH", twin.keys["broken"], "x") if name == "pc" else ("SET", twin.keys["broken"], "x")))
     there = await twin.run("EXISTS", twin.keys[name])
     if there:
         await twin.run("RENAME", twin.keys[name], twin.keys["aside"])
-    await twin.run(*(("RPUSH", twin.keys[name], "x") if name == "pc" else ("SET", twin.keys[name], "x")))
+    await twin.run("RENAME", twin.keys["broken"], twin.keys[name])
     before = await twin.stored()
-    for settle, fetch in ((settlements, 2), (settlements, 0), ([], 2)):
+    for settle, fetch in calls.values():
         with pytest.raises(BrokerError, match=rf"BROKENQUEUE .*:{name} holds a"):
             await exchanger.exchange(settle, fetch)
     assert await twin.stored() == before
@@ -103,6 +112,17 @@ async def test_a_queue_with_a_broken_key_is_left_as_it_is_until_that_is_mended(n
         await twin.run("RENAME", twin.keys["aside"], twin.keys[name])
     exchange = await exchanger.exchange(settlements, 2)
     assert (list(exchange.settled), len(exchange.jobs)) == ([Settled.WRITTEN] * 3, 2)
+
+
+async def test_a_broken_key_that_a_call_does_not_need_holds_nobody_up(twins: Twins) -> None:
+    twin = twins.ours
+    await twins.add_many([JobOptions()] * 3)
+    await fetched(twins, 1)
+    job = twin.held[0]
+    for name in ("failed", "pc", "paused"):
+        await twin.run("RPUSH" if name != "paused" else "SADD", twin.keys[name], "x")
+    exchange = await Exchanger(twin.connection, twin.keys, LEASE, twins.now).exchange([Settlement(job, Completed())], 2)
+    assert (list(exchange.settled), len(exchange.jobs)) == ([Settled.WRITTEN], 2)
 
 
 async def test_if_redis_fails_before_the_last_outcomes_what_was_fetched_is_told_all_the_same(

@@ -61,7 +61,7 @@ class Twin:
         return (await self.connection.run_all([Call(commands)]))[0] if commands else []
 
     def comparable(self, jobs: Sequence[FetchedJob]) -> list[dict[str, Any]]:
-        return [self._plain(asdict(job) | {"queue": ""}) for job in jobs]
+        return [self._plain(asdict(job) | {"queue": "", "fresh": False}) for job in jobs]
 
     def _plain(self, value: Any) -> Any:
         if isinstance(value, str):

@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
-from barback.broker import Completed, Failed, Lease, Settlement
-from barback.bullmq.codec import FETCHED_FIELDS, decode_started, encode_stacktraces, keep_jobs, ms
+from barback.broker import Completed, Failed, FetchedJob, Lease, Settlement
+from barback.bullmq.codec import decode_started, encode_stacktraces, keep_jobs, ms
 from barback.bullmq.connection import Command, Connection
 from barback.bullmq.keys import Keys
 from barback.bullmq.one_by_one import Fetch
 from barback.bullmq.packing import pack
-from barback.options import Retention
 
 BATCH = 100
 """Jobs settled, and jobs fetched, in one call at most: Redis serves nobody else meanwhile (1 to 3 ms)."""
@@ -67,17 +65,15 @@ def exchange_command(
         "wait", "active", "prioritized", "events", "stalled", "delayed", "meta", "pc", "marker", "completed", "failed",
         "paused",
     )  # fmt: skip
-    finished = [_finished(settlement) for settlement in settlements]
-    told = pack([finished, tokens, FETCHED_FIELDS, lease.worker, ms(lease.lock_s), wake])
+    told = pack([_finished(settlements), tokens, lease.worker, ms(lease.lock_s), wake])
     return connection.script("exchange", names, keys.base, ms(now), told)
 
 
 def decode(queue: str, tokens: Sequence[str], now: float, answer: Any) -> Batch:
     """What the call told."""
-    codes, fetched, rest, due = answer
-    found = zip(fetched[::2], fetched[1::2], tokens, strict=False)
+    codes, jobs, rest, due = answer
     started_ms = ms(now)
-    fetches = [Fetch(decode_started(queue, job_id, token, values, started_ms)) for job_id, values, token in found]
+    fetches = [Fetch(decode_started(queue, token, job, started_ms)) for token, job in zip(tokens, jobs, strict=False)]
     if rest == _NO_MORE:
         fetches.append(Fetch(next_at=due / 1000 if due else None))
     return Batch(codes, fetches, next_for_bullmq=rest == _NEXT_FOR_BULLMQ)
@@ -88,17 +84,44 @@ def all_for_bullmq(settlements: int) -> Batch:
     return Batch([FOR_BULLMQ] * settlements, next_for_bullmq=True)
 
 
-def _finished(settlement: Settlement) -> list[Any]:
-    job, outcome = settlement.job, settlement.outcome
-    if isinstance(outcome, Completed):
-        return [job.id, job.token, outcome.result, job.options.attempts, False, *_bounds(job.options.keep_completed)]
-    assert isinstance(outcome, Failed)  # noqa: S101 — `fits` let it through
-    stacktraces = encode_stacktraces(job.stacktraces, outcome.stacktrace, job.options.keep_stacktraces)
-    return [job.id, job.token, outcome.reason, job.options.attempts, stacktraces, *_bounds(job.options.keep_failed)]
+def _finished(settlements: Sequence[Settlement]) -> list[Any]:
+    """Ids, tokens, values, the kind of each, kinds, and stack traces by place; Lua counts from 1."""
+    ids: list[str] = []
+    tokens: list[str] = []
+    values: list[str] = []
+    kind_of: list[int] = []
+    kinds: dict[tuple[bool, bool, int], tuple[int, dict[str, Any]]] = {}
+    stacktraces: dict[int, str] = {}
+    for settlement in settlements:
+        job, outcome = settlement.job, settlement.outcome
+        ids.append(job.id)
+        tokens.append(job.token)
+        completed = isinstance(outcome, Completed)
+        if completed:
+            values.append(outcome.result)
+        else:
+            assert isinstance(outcome, Failed)  # noqa: S101 — `fits` let it through
+            values.append(outcome.reason)
+            stacktraces[len(ids)] = encode_stacktraces(
+                job.stacktraces, outcome.stacktrace, job.options.keep_stacktraces
+            )
+        # Options of the same text are one object: see `codec.KNOWN_OPTIONS`.
+        same = (completed, job.fresh, id(job.options))
+        if same not in kinds:
+            kinds[same] = len(kinds) + 1, _kind(job, completed=completed)
+        kind_of.append(kinds[same][0])
+    return [ids, tokens, values, kind_of, [kind for _, kind in kinds.values()], stacktraces]
 
 
-@lru_cache(64)
-def _bounds(retention: Retention) -> tuple[int | bool, int | bool, int]:
-    """Count, age and limit of BullMQ's `keepJobs`; False: none of that kind."""
+def _kind(job: FetchedJob, *, completed: bool) -> dict[str, Any]:
+    """How jobs like it are settled. `count`, `age` and `limit` are BullMQ's `keepJobs`; False: none of that kind."""
+    retention = job.options.keep_completed if completed else job.options.keep_failed
     wire = keep_jobs(retention)
-    return wire.get("count", False), wire.get("age", False), wire.get("limit", retention.remove_at_most)
+    return {
+        "completed": completed,
+        "fresh": job.fresh,
+        "attempts": job.options.attempts,
+        "count": wire.get("count", False),
+        "age": wire.get("age", False),
+        "limit": wire.get("limit", retention.remove_at_most),
+    }

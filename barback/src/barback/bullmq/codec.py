@@ -55,11 +55,8 @@ LONGEST_S = LARGEST / 1000
 """Some 3,000 years."""
 
 
-FETCHED_FIELDS = (
-    "ats", "name", "data", "opts", "timestamp", "rjk",
-    "atm", "attemptsMade", "stc", "stacktrace", "defa", "parentKey", "parent", ALONE,
-)  # fmt: skip
-"""What `decode_fetched` reads of a job's hash, besides "processedOn". Most jobs have none of the second line."""
+FRESH = 5
+"""Name, data, opts, timestamp and id: what the script tells of a job that was added and never touched."""
 KNOWN_OPTIONS, LONGEST_KNOWN = 256, 1_000
 """How many texts of options are remembered with what they mean, and up to which length."""
 
@@ -234,18 +231,22 @@ def pairs(flat: Sequence[str]) -> dict[str, str]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
-def decode_started(queue: str, job_id: str, token: str, values: Sequence[str | None], started_ms: int) -> FetchedJob:
-    """A job just started, by what its `FETCHED_FIELDS` held before."""
-    ats, name, data, opts, timestamp, schedule_id, *others = values
-    starts = int(ats or 0) + 1
-    if others.count(None) == len(others) and name is not None and data is not None and timestamp is not None:
+def decode_started(queue: str, token: str, job: Sequence[Any], started_ms: int) -> FetchedJob:
+    """A job just started, as `lua/exchange.lua` tells it: what its hash held before."""
+    if len(job) == FRESH:
+        name, data, opts, timestamp, job_id = job
         # Most jobs are run for the first time, and few fields need to be looked at.
         with contextlib.suppress(*_UNREADABLE):
+            added_at = _whole_number("timestamp", timestamp) / 1000
             return FetchedJob(
-                queue, job_id, token, name, data, _options(opts), starts=starts, schedule_id=schedule_id,
-                added_at=_whole_number("timestamp", timestamp) / 1000, started_at=started_ms / 1000,
+                queue, job_id, token, name, data, _options(opts),
+                added_at=added_at, started_at=started_ms / 1000, fresh=True,
             )  # fmt: skip
-    fields = {name: value for name, value in zip(FETCHED_FIELDS, values, strict=True) if value is not None}
+        fields = {"name": name, "data": data, "opts": opts, "timestamp": timestamp}
+    else:
+        job_id, stored = job
+        fields = pairs(stored)
+    starts = int(fields.get("ats") or 0) + 1
     return decode_fetched(queue, job_id, token, fields | {"ats": str(starts), "processedOn": str(started_ms)})
 
 

@@ -6,16 +6,18 @@
   KEYS[1] wait  KEYS[2] active  KEYS[3] prioritized  KEYS[4] events  KEYS[5] stalled  KEYS[6] delayed  KEYS[7] meta
   KEYS[8] pc  KEYS[9] marker  KEYS[10] completed  KEYS[11] failed  KEYS[12] paused
   ARGV[1] key prefix of the queue  ARGV[2] timestamp
-  ARGV[3] packed: {finished, tokens, fields, worker, lock in milliseconds, wake}
-    finished: {{id, token, returnvalue or failedReason, attempts, stacktraces, keep count, keep age in s, limit}, ...};
-      no stack traces (false): it completed; false as a bound: none of that kind; limit: how many may be removed for
-      their age
+  ARGV[3] packed: {finished, tokens, worker, lock in milliseconds, wake}
+    finished: {ids, tokens, values, kind of each, kinds, stacktraces}; value: its returnvalue or failedReason
+      kinds: {{completed, fresh, attempts, count, age, limit}, ...}, with names. fresh: it was, when it was fetched;
+        count, age in s: how it is kept, false: no such bound; limit: how many may be removed for their age
+      stacktraces: of those that failed, by place
     tokens: one for each job wanted
-    fields: of its hash that are asked for, "ats" the first
     wake: tell other workers that there is something to fetch
-  Returns {codes, {id, its fields, id, its fields, ...}, rest, when the next delayed job is due}.
+  Returns {codes, jobs, rest, when the next delayed job is due}.
     codes: BullMQ's (0 written, -1 no hash, -2 no lock, -3 not active, -6 another's lock);
       -20 for BullMQ's own script; -21 BullMQ's own would break on it
+    jobs: {name, data, opts, timestamp, id} of a fresh one: its hash holds what an add writes, and nothing else;
+      {id, {field, value, ...}} of any other
     rest: 0 as many fetched as wanted; 1 there are no more for now; 2 the next one is for BullMQ's own script
   Or the error BROKENQUEUE: one of the keys holds something else; nothing was written.
 ]]
@@ -27,141 +29,80 @@ local FOR_BULLMQ, DAMAGED = -20, -21
 local AS_WANTED, NO_MORE, NEXT_FOR_BULLMQ = 0, 1, 2
 -- BullMQ makes at most so many delayed jobs wait with each fetch.
 local AT_ONCE = 1000
--- Redis serves nobody else meanwhile: so many jobs are removed, and made to wait, in one call at most, and the others
--- in the next ones. (BullMQ removes all beyond a count at once, and bounds the rest for each job.)
-local removals_left, promotions_left = 10000, 10000
-
-local broken = find_broken_key(
-  {"list", "list", "zset", "stream", "set", "zset", "hash", "string", "zset", "zset", "zset", "list"})
-if broken then return broken end
+local MOST_EVENTS = 10000
+-- name, data, opts, timestamp, delay and priority are all that an add writes; a start adds three.
+local FRESH_FIELDS, STARTED_FIELDS = 6, 3
+-- So many in one call at most: Redis serves nobody else meanwhile.
+local promotions_left = 10000
 
 local prefix, now = ARGV[1], ARGV[2]
-local finished, tokens, asked, worker, lock_ms, wake = unpack(cmsgpack.unpack(ARGV[3]))
-local paused, concurrency, rate, most_events =
-  unpack(call("HMGET", KEYS[7], "paused", "concurrency", "max", "opts.maxLenEvents"))
+local finished, tokens, worker, lock_ms, wake = unpack(cmsgpack.unpack(ARGV[3]))
+local ids, held, values, kind_of, kinds, stacktraces = unpack(finished)
 
--- A Lua call takes some 8,000 arguments.
-local function in_chunks(size, command, key, arguments)
-  for first = 1, #arguments, size do
-    local last = math.min(first + size - 1, #arguments)
-    if key then
-      call(command, key, unpack(arguments, first, last))
-    else
-      call(command, unpack(arguments, first, last))
-    end
-  end
+-- ── looking before anything is written ─────────────────────────────────────────────────────────────────────────────
+
+-- What is needed anyway is read now: each call from a script costs some 2 µs, and one of these shows a key that is
+-- broken. Those that end are mostly those that started first.
+local meta = try("HMGET", KEYS[7], "paused", "concurrency", "max", "opts.maxLenEvents")
+local oldest_active = try("LRANGE", KEYS[2], -math.max(1, 2 * #ids), -1)
+local next_waiting = try("LRANGE", KEYS[1], -math.max(1, #tokens), -1)
+local next_due = {}
+if #tokens > 0 then
+  next_due = try("ZRANGEBYSCORE", KEYS[6], 0, (now + 1) * 0x1000 - 1, "LIMIT", 0, AT_ONCE)
 end
 
--- ── finished jobs: removing old ones ───────────────────────────────────────────────────────────────────────────────
-
-local function add_own_keys(keys, key)
-  local last = #keys
-  keys[last + 1], keys[last + 2], keys[last + 3] = key, key .. ":logs", key .. ":dependencies"
-  keys[last + 4], keys[last + 5], keys[last + 6] = key .. ":processed", key .. ":failed", key .. ":unsuccessful"
+local function find_any_broken_key()
+  return find_broken_key(
+    {"list", "list", "zset", "stream", "set", "zset", "hash", "string", "zset", "zset", "zset", "list"})
 end
 
--- A failed child may hold its parent up until it is removed.
-local function leave_parent(key, parent)
-  if call("EXISTS", parent) == 0 or call("SREM", parent .. ":dependencies", key) == 0
-    or call("SCARD", parent .. ":dependencies") > 0 then
-    return
+local unread = meta.err or oldest_active.err or next_waiting.err or next_due.err
+if unread then return find_any_broken_key() or redis.error_reply(unread) end
+local paused, concurrency, rate, most_events = unpack(meta)
+
+-- The others that will be written. If jobs finish, stalled and events are written first, and nothing is lost by that.
+local function find_broken_target()
+  local some_completed, some_failed = false, false
+  for _, kind in ipairs(kinds) do
+    if kind.completed then some_completed = true else some_failed = true end
   end
-  local id = string.match(parent, ".*:(.*)")
-  local base = string.sub(parent, 1, #parent - #id)
-  if call("ZREM", base .. "waiting-children", id) == 0 then
-    return
-  end
-  local held_back, most = unpack(call("HMGET", base .. "meta", "paused", "concurrency"))
-  call("RPUSH", base .. "wait", id)
-  if not held_back and not (most and call("LLEN", base .. "active") >= tonumber(most)) then
-    call("ZADD", base .. "marker", 0, "0")
-  end
-  call("XADD", base .. "events", "*", "event", "waiting", "jobId", id, "prev", "waiting-children")
+  return find_broken_key({
+    [3] = "zset", [9] = "zset", [4] = #ids == 0 and "stream", [8] = #next_due > 0 and "string",
+    [10] = some_completed and "zset", [11] = some_failed and "zset", [12] = paused and "list",
+  })
 end
 
-local function remove_jobs(ids)
-  local keys = {}
-  for _, id in ipairs(ids) do
-    local parent = try("HGET", prefix .. id, "parentKey")
-    if type(parent) == "string" and parent ~= "" then
-      -- What is wrong with a parent must not keep its child's neighbours from being written.
-      pcall(leave_parent, prefix .. id, parent)
-    end
-    add_own_keys(keys, prefix .. id)
-  end
-  in_chunks(6000, "DEL", nil, keys)
-end
+local broken = find_broken_target()
+if broken then return broken end
 
-local function remove_old(set, oldest, limit)
-  local ids = call("ZREVRANGEBYSCORE", set, oldest, "-inf", "LIMIT", 0, math.min(limit, removals_left))
-  removals_left = removals_left - #ids
-  remove_jobs(ids)
-  in_chunks(6000, "ZREM", set, ids)
-end
+-- @include keep_finished
 
-local function remove_beyond(set, count)
-  local beyond = math.min(call("ZCARD", set) - count, removals_left)
-  if beyond > 0 then
-    remove_jobs(call("ZREVRANGE", set, -beyond, -1))
-    call("ZREMRANGEBYRANK", set, 0, beyond - 1)
-    removals_left = removals_left - beyond
-  end
-end
-
--- Jobs that end in one set and are kept by the same rule; together they need to be looked at once.
-local groups = {}
-
-local function keep_group(set)
-  local group = groups[set]
-  local oldest = group.age and now - group.age * 1000
-  local old = oldest and call("ZCOUNT", set, "-inf", oldest) or 0
-  local step = old < group.limit and #group.ids or 1
-  for first = 1, #group.ids, step do
-    local members = {}
-    for i = first, first + step - 1 do
-      members[#members + 1] = now
-      members[#members + 1] = group.ids[i]
-    end
-    call("ZADD", set, unpack(members))
-    if old > 0 then remove_old(set, oldest, group.limit) end
-    if group.count and group.count > 0 then remove_beyond(set, group.count) end
-  end
-  groups[set] = nil
-end
-
-local function keep(set, id, count, age, limit)
-  local group = groups[set]
-  if group and (group.count ~= count or group.age ~= age or group.limit ~= limit) then
-    keep_group(set)
-    group = nil
-  end
-  if not group then
-    group = {count = count, age = age, limit = limit, ids = {}}
-    groups[set] = group
-  end
-  group.ids[#group.ids + 1] = id
-end
-
--- ── finished jobs: writing ─────────────────────────────────────────────────────────────────────────────────────────
+-- ── what finished ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 local function is_whole(text)
   return #text < 16 and (text == "0" or string.match(text, "^%-?[1-9]%d*$") ~= nil)
 end
 
-local function have_children(jobs)
-  local keys = {}
-  for _, job in ipairs(jobs) do
-    if not job[5] then
-      keys[#keys + 1] = prefix .. job[1] .. ":dependencies"
-      keys[#keys + 1] = prefix .. job[1] .. ":unsuccessful"
+-- Whether one of these, if it completed, waits for children. (A failed one does not.)
+local function have_children(places, keys)
+  local children = {}
+  for _, i in ipairs(places) do
+    if kinds[kind_of[i]].completed then
+      local last = #children
+      children[last + 1], children[last + 2] = keys[i] .. ":dependencies", keys[i] .. ":unsuccessful"
     end
   end
-  return #keys > 0 and call("EXISTS", unpack(keys)) > 0
+  return #children > 0 and call("EXISTS", unpack(children)) > 0
 end
 
 -- Whether a job may be written, in the order in which BullMQ asks; and how many attempts it has made.
-local function check(job, lock, some_have_children)
-  local key = prefix .. job[1]
+local function check(i, keys, lock, some_have_children)
+  local key = keys[i]
+  if kinds[kind_of[i]].fresh and lock == held[i] and not some_have_children
+    and try("HLEN", key) == FRESH_FIELDS + STARTED_FIELDS then
+    -- What its start wrote, and nothing else: no parent, no deduplication key, no attempt made.
+    return 0, 0
+  end
   local fields = try("HMGET", key, "ats", "atm", "parentKey", "parent", "deid")
   if fields.err and not string.find(fields.err, "WRONGTYPE", 1, true) then
     return FOR_BULLMQ
@@ -169,10 +110,10 @@ local function check(job, lock, some_have_children)
   if not fields.err and not fields[1] and call("EXISTS", key) == 0 then
     return -1
   end
-  if some_have_children and have_children({job}) then
+  if some_have_children and have_children({i}, keys) then
     return FOR_BULLMQ
   end
-  if lock ~= job[2] then
+  if lock ~= held[i] then
     return lock and -6 or -2
   end
   if fields.err or not is_whole(fields[2] or "0") then
@@ -184,95 +125,134 @@ local function check(job, lock, some_have_children)
   return 0, tonumber(fields[2] or 0)
 end
 
-local function write(job, made)
-  local id, _, value, _, stacktraces, count, age, limit = unpack(job)
-  local key = prefix .. id
-  if stacktraces then
-    call("HSET", key, "failedReason", value, "stacktrace", stacktraces)
+-- The codes of all, and how many attempts each has made.
+local function check_all(keys, lock_keys)
+  local codes, attempts, places = {}, {}, {}
+  for i in ipairs(ids) do places[i] = i end
+  local locks = call("MGET", unpack(lock_keys))
+  local some_have_children = have_children(places, keys)
+  for i in ipairs(ids) do
+    codes[i], attempts[i] = check(i, keys, locks[i], some_have_children)
   end
-  if call("LREM", KEYS[2], -1, id) == 0 then
+  return codes, attempts
+end
+
+-- Give up the locks of those that may be written, in `places`; an error: nothing was written that matters.
+local function unlock(places, lock_keys)
+  local leaving, unlocked = {}, {}
+  for n, i in ipairs(places) do
+    leaving[n], unlocked[n] = ids[i], lock_keys[i]
+  end
+  -- The first of all writes is one that takes no memory: after it even a full Redis refuses none.
+  local answer = try("SREM", KEYS[5], unpack(leaving))
+  if type(answer) == "number" then answer = try("XTRIM", KEYS[4], "MAXLEN", "~", most_events or MOST_EVENTS) end
+  if type(answer) ~= "number" then
+    return answer
+  end
+  if not most_events then call("HSET", KEYS[7], "opts.maxLenEvents", MOST_EVENTS) end
+  call("DEL", unpack(unlocked))
+end
+
+-- Take those in `places` out of the active ones; which of them were there, by place.
+local function leave_active(places)
+  local place_of, left, deepest = {}, {}, nil
+  -- One that is told twice leaves once.
+  for _, i in ipairs(places) do place_of[ids[i]] = place_of[ids[i]] or i end
+  for n = #oldest_active, 1, -1 do
+    local i = place_of[oldest_active[n]]
+    if i and not left[i] then
+      left[i], deepest = true, n
+      oldest_active[n] = false
+    end
+  end
+  if deepest then
+    local staying = {}
+    for n = deepest, #oldest_active do
+      if oldest_active[n] then staying[#staying + 1] = oldest_active[n] end
+    end
+    call("LTRIM", KEYS[2], 0, deepest - #oldest_active - 2)
+    if #staying > 0 then call("RPUSH", KEYS[2], unpack(staying)) end
+  end
+  for _, i in ipairs(places) do
+    if not left[i] and place_of[ids[i]] == i then left[i] = call("LREM", KEYS[2], -1, ids[i]) > 0 end
+  end
+  return left
+end
+
+local function write(i, key, made, was_active)
+  local kind, value = kinds[kind_of[i]], values[i]
+  if not kind.completed then
+    call("HSET", key, "failedReason", value, "stacktrace", stacktraces[i])
+  end
+  if not was_active then
     return -3
   end
-  if count == 0 then
-    local keys = {}
-    add_own_keys(keys, key)
-    call("DEL", unpack(keys))
-  elseif stacktraces then
+  if kind.count == 0 then
+    local own = {}
+    add_own_keys(own, key)
+    call("DEL", unpack(own))
+  elseif kind.completed then
+    call("HSET", key, "atm", made, "returnvalue", value, "finishedOn", now)
+    keep(KEYS[10], ids[i], kind)
+  else
     call("HSET", key, "atm", made, "finishedOn", now)
     call("HDEL", key, "defa")
-    keep(KEYS[11], id, count, age, limit)
-  else
-    call("HSET", key, "atm", made, "returnvalue", value, "finishedOn", now)
-    keep(KEYS[10], id, count, age, limit)
+    keep(KEYS[11], ids[i], kind)
   end
   return 0
 end
 
-local function trim_events()
-  if not most_events then
-    most_events = 10000
-    call("HSET", KEYS[7], "opts.maxLenEvents", most_events)
-  end
-  call("XTRIM", KEYS[4], "MAXLEN", "~", most_events)
-end
-
-local function tell(job, made)
-  local id, _, value, attempts, stacktraces = unpack(job)
-  if not stacktraces then
+local function tell(i, made)
+  local id, value, kind = ids[i], values[i], kinds[kind_of[i]]
+  if kind.completed then
     call("XADD", KEYS[4], "*", "event", "completed", "jobId", id, "returnvalue", value, "prev", "active")
     return
   end
   call("XADD", KEYS[4], "*", "event", "failed", "jobId", id, "failedReason", value, "prev", "active")
-  if made >= attempts then
+  if made >= kind.attempts then
     call("XADD", KEYS[4], "*", "event", "retries-exhausted", "jobId", id, "attemptsMade", made)
   end
 end
 
 local function is_drained()
-  return call("LLEN", KEYS[1]) == 0 and call("LLEN", KEYS[2]) == 0 and call("ZCARD", KEYS[3]) == 0
+  return #next_waiting == 0 and call("LLEN", KEYS[1]) == 0 and call("LLEN", KEYS[2]) == 0
+    and call("ZCARD", KEYS[3]) == 0
 end
 
--- The codes of all jobs, and how many attempts each has made. Unlocks those that may be written.
-local function check_all()
-  local codes, attempts, lock_keys, unlocked, ids = {}, {}, {}, {}, {}
-  for i, job in ipairs(finished) do
-    lock_keys[i] = prefix .. job[1] .. ":lock"
-  end
-  local locks = call("MGET", unpack(lock_keys))
-  local some_have_children = have_children(finished)
-  for i, job in ipairs(finished) do
-    codes[i], attempts[i] = check(job, locks[i], some_have_children)
-    if codes[i] == 0 then
-      unlocked[#unlocked + 1] = lock_keys[i]
-      ids[#ids + 1] = job[1]
-    end
-  end
-  if #ids > 0 then
-    -- The first of all writes: a full Redis refuses a script none but its first one, if that takes memory.
-    call("DEL", unpack(unlocked))
-    call("SREM", KEYS[5], unpack(ids))
-  end
-  return codes, attempts
-end
-
+-- The codes of all jobs; or nil and an error.
 local function finish()
-  local codes, attempts = check_all()
-  local written = {}
-  for i, job in ipairs(finished) do
+  local keys, lock_keys, places = {}, {}, {}
+  for i, id in ipairs(ids) do
+    keys[i] = prefix .. id
+    lock_keys[i] = keys[i] .. ":lock"
+  end
+  local codes, attempts = check_all(keys, lock_keys)
+  for i, code in ipairs(codes) do
+    if code == 0 then places[#places + 1] = i end
+  end
+  if #places == 0 then
+    return codes
+  end
+  local failure = unlock(places, lock_keys)
+  if failure then
+    return nil, find_any_broken_key() or failure
+  end
+  local left = leave_active(places)
+  for _, i in ipairs(places) do
+    codes[i] = write(i, keys[i], attempts[i] + 1, left[i])
+  end
+  keep_group(KEYS[10])
+  keep_group(KEYS[11])
+  local some_written = false
+  for _, i in ipairs(places) do
     if codes[i] == 0 then
-      codes[i] = write(job, attempts[i] + 1)
-      if codes[i] == 0 then written[#written + 1] = {job, attempts[i] + 1} end
+      some_written = true
+      tell(i, attempts[i] + 1)
     end
   end
-  if #written > 0 then
-    trim_events()
-    for i = 10, 11 do
-      if groups[KEYS[i]] then keep_group(KEYS[i]) end
-    end
-    for _, one in ipairs(written) do tell(one[1], one[2]) end
-    -- Only now: as long as one of them was active BullMQ would not have said so.
-    if is_drained() then call("XADD", KEYS[4], "*", "event", "drained") end
-  end
+  -- Only now: as long as one of them was active BullMQ would not have said so.
+  if some_written and is_drained() then call("XADD", KEYS[4], "*", "event", "drained") end
+  if some_parent_waits then next_waiting = nil end
   return codes
 end
 
@@ -283,11 +263,13 @@ local fetched = {}
 -- Make delayed jobs wait that are due; their number.
 local function promote()
   local most = math.min(AT_ONCE, promotions_left)
-  local ids = call("ZRANGEBYSCORE", KEYS[6], 0, (now + 1) * 0x1000 - 1, "LIMIT", 0, most)
+  local ids = next_due or call("ZRANGEBYSCORE", KEYS[6], 0, (now + 1) * 0x1000 - 1, "LIMIT", 0, most)
+  next_due = nil
   promotions_left = promotions_left - #ids
   if #ids == 0 then
     return 0
   end
+  next_waiting = nil
   call("ZREM", KEYS[6], unpack(ids))
   for _, id in ipairs(ids) do
     -- What is not a hash is found when it is fetched; here it must not cost its neighbours their place.
@@ -308,15 +290,33 @@ end
 -- Lock a job and add it to those fetched; false: it is for BullMQ's own script, which tells a broken hash from others.
 local function start(id)
   local key = prefix .. id
-  local fields = try("HMGET", key, unpack(asked))
-  if string.sub(id, 1, 2) == "0:" or fields.err or not is_whole(fields[1] or "0") then
+  local fields, starts = nil, "0"
+  local fresh = try("HLEN", key) == FRESH_FIELDS
+  if fresh then
+    fields = call("HMGET", key, "name", "data", "opts", "timestamp", "delay", "priority")
+    for i = 1, FRESH_FIELDS do fresh = fresh and fields[i] end
+  end
+  if not fresh then
+    fields = try("HGETALL", key)
+    if fields.err then
+      return false
+    end
+    for i = 1, #fields, 2 do
+      if fields[i] == "ats" then starts = fields[i + 1] end
+    end
+  end
+  if not is_whole(starts) or string.sub(id, 1, 2) == "0:" then
     return false
   end
-  call("SET", key .. ":lock", tokens[#fetched / 2 + 1], "PX", lock_ms)
+  call("SET", key .. ":lock", tokens[#fetched + 1], "PX", lock_ms)
   call("XADD", KEYS[4], "*", "event", "active", "jobId", id, "prev", "waiting")
-  call("HSET", key, "ats", tonumber(fields[1] or 0) + 1, "processedOn", now, "pb", worker)
-  fetched[#fetched + 1] = id
-  fetched[#fetched + 1] = fields
+  call("HSET", key, "ats", starts + 1, "processedOn", now, "pb", worker)
+  if fresh then
+    fields[5], fields[6] = id, nil
+    fetched[#fetched + 1] = fields
+  else
+    fetched[#fetched + 1] = {id, fields}
+  end
   return true
 end
 
@@ -334,8 +334,9 @@ end
 
 local function take_waiting(count)
   local ids = {}
-  local oldest_last = call("LRANGE", KEYS[1], -count, -1)
-  for i = #oldest_last, 1, -1 do ids[#ids + 1] = oldest_last[i] end
+  local oldest_last = next_waiting or call("LRANGE", KEYS[1], -count, -1)
+  next_waiting = nil
+  for i = #oldest_last, math.max(1, #oldest_last - count + 1), -1 do ids[#ids + 1] = oldest_last[i] end
   local started, all = start_all(ids)
   if #started > 0 then
     call("LTRIM", KEYS[1], 0, -(#started + 1))
@@ -410,7 +411,11 @@ local function fetch()
   return NO_MORE, due and tonumber(due) / 0x1000 or 0
 end
 
-local codes = #finished > 0 and finish() or {}
+local codes = {}
+if #ids > 0 then
+  codes, broken = finish()
+  if broken then return broken end
+end
 local rest, due = AS_WANTED, 0
 if #tokens > 0 then rest, due = fetch() end
 if wake then call("ZADD", KEYS[9], 0, "0") end
