@@ -4,9 +4,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from math import inf
 from threading import Event, Lock, Thread
 
 import structlog
@@ -16,14 +14,6 @@ from barback.errors import BarbackError
 from barback.outage import Outage
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.locks")
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A job whose lock is kept, and until when, by the monotonic clock."""
-
-    job: FetchedJob
-    until: float
 
 
 class LockKeeper:
@@ -37,7 +27,10 @@ class LockKeeper:
         self._broker = broker
         self._lock_s = lock_s
         self._outage = outage or Outage()
-        self._held: dict[str, Held] = {}
+        self._held: dict[str, FetchedJob] = {}
+        """By token."""
+        self._until: dict[str, float] = {}
+        """Of those that are not kept for ever, by the monotonic clock."""
         self._guard = Lock()
         self._stopped = Event()
 
@@ -55,18 +48,17 @@ class LockKeeper:
     def hold(self, job: FetchedJob) -> None:
         """Keep its lock until it is released."""
         with self._guard:
-            self._held[job.token] = Held(job, inf)
+            self._held[job.token] = job
 
     def bound(self, job: FetchedJob, for_s: float) -> None:
         """Keep the lock of a held job for so long from now at most; `inf`: again until it is released."""
         with self._guard:
-            held = self._held.get(job.token)
-            if held is not None and held.job is job:
-                self._held[job.token] = Held(job, time.monotonic() + for_s)
+            if self._held.get(job.token) is job:
+                self._until[job.token] = time.monotonic() + for_s
 
     def release(self, job: FetchedJob) -> None:
         with self._guard:
-            self._held.pop(job.token, None)
+            self._forget(job)
 
     def _run(self) -> None:
         rest_s = self._lock_s / 3
@@ -79,14 +71,14 @@ class LockKeeper:
     def _by_queue(self) -> dict[str, list[FetchedJob]]:
         jobs: dict[str, list[FetchedJob]] = defaultdict(list)
         with self._guard:
-            for held in self._held.values():
-                jobs[held.job.queue].append(held.job)
+            for job in self._held.values():
+                jobs[job.queue].append(job)
         return jobs
 
     def _give_up_overdue(self) -> None:
         now = time.monotonic()
         with self._guard:
-            overdue = [held.job for held in self._held.values() if held.until < now]
+            overdue = [self._held[token] for token, until in self._until.items() if until < now]
         for job in overdue:
             what = "lock given up: the job went on beyond its timeout and the grace time"
             log.error(what, queue=job.queue, job=job.name, job_id=job.id)
@@ -113,10 +105,15 @@ class LockKeeper:
         for job in lost:
             with self._guard:
                 # It may have been settled while we asked: then its lock is gone as it should be, and its token may
-                # hold the next job already.
-                held = self._held.get(job.token)
-                still_held = held is not None and held.job is job
-                if still_held:
-                    del self._held[job.token]
+                # hold the next job, as Node's do.
+                still_held = self._forget(job)
             if still_held:
                 self._on_lost(job)
+
+    def _forget(self, job: FetchedJob) -> bool:
+        """Whether it was held."""
+        if self._held.get(job.token) is not job:
+            return False
+        del self._held[job.token]
+        self._until.pop(job.token, None)
+        return True

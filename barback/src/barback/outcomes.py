@@ -59,8 +59,14 @@ class Ending:
     """A number in its result that JavaScript rounds."""
 
 
+DONE = Ending(Completed())
+"""The handler returned nothing."""
+
+
 def after_return(job: AnyJob, result: Any) -> Ending:
     """`Completed`; `Failed` if the result cannot be kept: its effects are done, and a retry would do them twice."""
+    if result is None:
+        return DONE
     try:
         encoded = write_value(result)
         if len(encoded) > LARGEST_RESULT:

@@ -194,6 +194,11 @@ class Pump:
 
     def _written(self, settlement: Settlement, settled: Settled) -> None:
         job, outcome = settlement.job, settlement.outcome
+        if settled is Settled.WRITTEN and isinstance(outcome, Completed):
+            # Most are.
+            self.running.release(job)
+            self.counts["completed"] += 1
+            return
         if settled is Settled.UNTRIED:
             self._settle(job, outcome)
             return

@@ -29,7 +29,9 @@ class Running:
 
     job: FetchedJob
     attempt: Attempt
-    task: asyncio.Task[Outcome]
+    task: asyncio.Task[None] | None = None
+    begun: bool = False
+    """Its task has made its first step: one that has not, and is cancelled, never makes it."""
 
 
 class RunningJobs:
@@ -89,19 +91,19 @@ class RunningJobs:
         """Cancel a job whose lock is lost: another worker may have it."""
         if running := self._of(job):
             log.warning("lock lost", queue=self._queue, job=job.name, job_id=job.id)
-            _cancel(running)
+            self._cancel(running)
 
     def cancel(self, job: FetchedJob, reason: str) -> None:
         """End a job that somebody wants to end: it fails with that reason."""
         if running := self._of(job):
             log.warning("job cancelled", queue=self._queue, job=job.name, job_id=job.id, reason=reason)
             running.attempt.cancel_reason = reason
-            _cancel(running)
+            self._cancel(running)
 
     def take_back(self) -> None:
         """Cancel what runs and hand it back (P9)."""
-        for running in self._by_token.values():
-            _cancel(running)
+        for running in list(self._by_token.values()):
+            self._cancel(running)
 
     def abandon(self) -> None:
         """Hand back what does not end although it was cancelled: handlers that swallow it, threads."""
@@ -111,15 +113,28 @@ class RunningJobs:
             self._ended(running.job, HandedBack())
 
     def _of(self, job: FetchedJob) -> Running | None:
-        # The job may be settled by now, and its token hold the next one.
+        # The job may be settled by now, and its token hold the next one, as Node's do.
         running = self._by_token.get(job.token)
         return running if running is not None and running.job is job else None
 
     def _start(self, job: FetchedJob, execute: Callable[[FetchedJob, Attempt], Coroutine[Any, Any, Outcome]]) -> None:
-        attempt = Attempt()
-        task = asyncio.create_task(execute(job, attempt), name=f"{job.name} {job.id}")
-        running = self._by_token[job.token] = Running(job, attempt, task)
-        running.task.add_done_callback(lambda task: self._end(running, task))
+        running = self._by_token[job.token] = Running(job, Attempt())
+        running.task = asyncio.create_task(self._run(running, execute), name=f"{job.name} {job.id}")
+
+    async def _run(
+        self, running: Running, execute: Callable[[FetchedJob, Attempt], Coroutine[Any, Any, Outcome]]
+    ) -> None:
+        running.begun = True
+        job = running.job
+        try:
+            outcome = await execute(job, running.attempt)
+        except asyncio.CancelledError:
+            # Before its handler was called: an attempt that runs makes an outcome of its cancellation.
+            outcome = _cancelled(running)
+        except BaseException as error:
+            log.error("executor failed", queue=self._queue, job=job.name, job_id=job.id, exc_info=error)
+            outcome = Failed(f"The worker failed on it: {describe(error)}")
+        self._end(running, outcome)
 
     async def _execute_alone(self, job: FetchedJob, attempt: Attempt) -> Outcome:
         async with self._quarantine.alone(job):
@@ -137,24 +152,22 @@ class RunningJobs:
             # What has ended may wait for a broker that is away.
             self._locks.bound(job, inf)
 
-    def _end(self, running: Running, task: asyncio.Task[Outcome]) -> None:
-        self._quarantine.leave(running.job)
-        if task.cancelled():
-            # Before its handler was called: an attempt that runs makes an outcome of its cancellation.
-            reason = running.attempt.cancel_reason
-            outcome: Outcome = HandedBack() if reason is None else Failed(f"Cancelled: {reason}")
-        elif error := task.exception():
-            log.error("executor failed", queue=self._queue, job=running.job.name, job_id=running.job.id, exc_info=error)
-            outcome = Failed(f"The worker failed on it: {describe(error)}")
-        else:
-            outcome = task.result()
+    def _end(self, running: Running, outcome: Outcome) -> None:
+        job = running.job
+        self._quarantine.leave(job)
         # One that was abandoned has been handed back already.
-        if self._by_token.get(running.job.token) is running:
-            del self._by_token[running.job.token]
-            self._ended(running.job, outcome)
+        if self._by_token.pop(job.token, None) is not None:
+            self._ended(job, outcome)
+
+    def _cancel(self, running: Running) -> None:
+        running.attempt.taken_back = True
+        running.attempt.cancelled.set()
+        assert running.task is not None  # noqa: S101 — `_start` made it
+        running.task.cancel()
+        if not running.begun:
+            self._end(running, _cancelled(running))
 
 
-def _cancel(running: Running) -> None:
-    running.attempt.taken_back = True
-    running.attempt.cancelled.set()
-    running.task.cancel()
+def _cancelled(running: Running) -> Outcome:
+    reason = running.attempt.cancel_reason
+    return HandedBack() if reason is None else Failed(f"Cancelled: {reason}")

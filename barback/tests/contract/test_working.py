@@ -269,3 +269,13 @@ async def test_the_log_goes_with_its_job(queue: QueueUnderTest) -> None:
     await queue.broker.remove(queue.name, "mine")
     await queue.create(mine)
     assert await queue.broker.logs(queue.name, "mine") == []
+
+
+async def test_no_two_starts_have_the_same_token_whatever_their_queues(queue: QueueUnderTest) -> None:
+    """P10: a worker keeps the locks of all its queues by their tokens."""
+    other = QueueUnderTest(queue.broker, f"{queue.name}-other", queue.lease)
+    tokens: list[str] = []
+    for one in (queue, other):
+        await one.create()
+        tokens += [job.token for job in await one.fetch()]
+    assert len(set(tokens)) == 2

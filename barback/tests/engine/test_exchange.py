@@ -95,7 +95,11 @@ async def test_a_queue_with_a_broken_key_is_left_as_it_is_until_that_is_mended(n
     twins.now += 2
     settlements = [Settlement(job, outcome) for job, outcome in zip(jobs, ENDS, strict=True)]
     exchanger = Exchanger(twin.connection, twin.keys, LEASE, twins.now)
-    calls = {"both": (settlements, 2), "settle": (settlements, 0), "fetch": ([], 2)}
+    calls: dict[str, tuple[list[Settlement], int]] = {
+        "both": (settlements, 2),
+        "settle": (settlements, 0),
+        "fetch": ([], 2),
+    }
     calls.pop("fetch" if name in ONLY_TO_SETTLE else "settle" if name in ONLY_TO_FETCH else "none", None)
     await twin.run(*(("RPUSH", twin.keys["broken"], "x") if name == "pc" else ("SET", twin.keys["broken"], "x")))
     there = await twin.run("EXISTS", twin.keys[name])

@@ -462,7 +462,7 @@ async def test_locks_are_kept_from_the_fetch_until_the_outcome_is_written(watche
         watched.failing = 3
         handlers.end()
         await until(lambda: watched.failing == 1)
-        assert [held.job.id for held in pump.running._locks._held.values()] == ["1"]
+        assert [job.id for job in pump.running._locks._held.values()] == ["1"]
         await until(lambda: pump.counts["completed"])
         assert pump.running._locks._held == {}
 

@@ -56,7 +56,7 @@ def _start(queue: Queue, job: StoredJob, lease: Lease, now: float) -> FetchedJob
     if job.deferred_failure is None:
         _count_for_rate(queue, now)
     queue.tokens += 1
-    token = f"{lease.worker}:{queue.tokens}"
+    token = f"{lease.worker}:{queue.name}:{queue.tokens}"
     queue.locks[job.id] = Lock(token, moment(now + lease.lock_s))
     queue.to_active(job)
     job.starts += 1
