@@ -8,7 +8,7 @@ take ──► runs, or runs alone ──► ends ──► its outcome is told 
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
@@ -29,7 +29,7 @@ class Running:
 
     job: FetchedJob
     attempt: Attempt
-    task: asyncio.Task[None] | None = None
+    task: asyncio.Task[None] = field(init=False)
     begun: bool = False
     """Its task has made its first step: one that has not, and is cancelled, never makes it."""
 
@@ -162,7 +162,6 @@ class RunningJobs:
     def _cancel(self, running: Running) -> None:
         running.attempt.taken_back = True
         running.attempt.cancelled.set()
-        assert running.task is not None  # noqa: S101 — `_start` made it
         running.task.cancel()
         if not running.begun:
             self._end(running, _cancelled(running))
