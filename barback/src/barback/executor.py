@@ -99,12 +99,18 @@ class Executor:
         except BaseException as error:  # noqa: BLE001 — a payload's own validator may raise anything
             return _failed(f"Payload of '{fetched.name}' does not fit: {describe(error)}")
         try:
-            ending = await self._call(job, payload, fetched, attempt)
+            if job.runs_in == "loop" and job.timeout_s is None:
+                # Most are, and a call less is a microsecond.
+                ctx = self._make_context(fetched, attempt)
+                ending = after_return(job, await job.handler(payload, ctx))
+            else:
+                ending = await self._call(job, payload, fetched, attempt)
         except BaseException as error:  # noqa: BLE001 — even CancelledError and SystemExit end one job only (B3)
             if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
                 # By somebody else than the handler: the loop is about to end under it.
                 attempt.taken_back = True
             ending = after_error(job, self._chance(fetched), error)
+        attempt.cancelled.set()
         if ending.inexact is not None:
             log.warning(
                 "result holds a number that JavaScript rounds: return it as a text",
@@ -116,11 +122,6 @@ class Executor:
 
     async def _call(self, job: AnyJob, payload: Payload, fetched: FetchedJob, attempt: Attempt) -> Ending:
         ctx = self._make_context(fetched, attempt)
-        if job.runs_in == "loop" and job.timeout_s is None:
-            try:
-                return after_return(job, await job.handler(payload, ctx))
-            finally:
-                attempt.cancelled.set()
         timeout = asyncio.timeout(None)
         process = await self._processes.take(job, self._threads) if job.runs_in == "process" else None
         try:
@@ -140,7 +141,6 @@ class Executor:
             if process is not None:
                 # It stays cancelled, so none that was told to end is used again.
                 self._processes.give_back(process, used_up=attempt.cancelled.is_set())
-            attempt.cancelled.set()
 
     async def _call_in_thread(self, job: AnyJob, payload: Payload, ctx: Context[Any], attempt: Attempt) -> Ending:
         call = self._threads.submit(_catch, lambda: _handle(job, payload, ctx))

@@ -1,6 +1,5 @@
 """Between barback's values and what BullMQ stores. The only place that knows milliseconds and short option names."""
 
-import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -236,13 +235,14 @@ def decode_started(queue: str, token: str, job: Sequence[Any], started_ms: int) 
     if len(job) == FRESH:
         name, data, opts, timestamp, job_id = job
         # Most jobs are run for the first time, and few fields need to be looked at.
-        with contextlib.suppress(*_UNREADABLE):
+        try:
             added_at = _whole_number("timestamp", timestamp) / 1000
             return FetchedJob(
                 queue, job_id, token, name, data, _options(opts),
                 added_at=added_at, started_at=started_ms / 1000, fresh=True,
             )  # fmt: skip
-        fields = {"name": name, "data": data, "opts": opts, "timestamp": timestamp}
+        except _UNREADABLE:
+            fields = {"name": name, "data": data, "opts": opts, "timestamp": timestamp}
     else:
         job_id, stored = job
         fields = pairs(stored)
