@@ -16,16 +16,10 @@
 ]]
 -- @include find_broken_key
 -- @include keep_paused_layout
-local broken =
-  find_broken_key({"list", "list", "hash", "string", "zset", "list", "stream", "zset", "zset", "string"})
-if broken then return broken end
 local prefix, now = ARGV[1], ARGV[2]
 local names, jobs = unpack(cmsgpack.unpack(ARGV[3]))
-local paused, concurrency, most_events =
-  unpack(redis.call("HMGET", KEYS[3], "paused", "concurrency", "opts.maxLenEvents"))
-local held = paused or (concurrency and redis.call("LLEN", KEYS[6]) >= tonumber(concurrency))
 
-local kinds = {}
+local kinds, some_delayed, some_prioritized = {}, false, false
 for i, name in ipairs(names) do
   local options = cmsgpack.unpack(ARGV[3 + i])
   kinds[i] = {
@@ -35,10 +29,25 @@ for i, name in ipairs(names) do
     priority = options.priority or 0,
     push = options.lifo and "RPUSH" or "LPUSH",
   }
+  some_delayed = some_delayed or kinds[i].delay > 0
+  some_prioritized = some_prioritized or kinds[i].priority > 0
 end
 
+-- Those keys are asked about that will be written, and are not read before: each call takes some 2 µs.
+local meta = redis.pcall("HMGET", KEYS[3], "paused", "concurrency", "opts.maxLenEvents")
+local paused, concurrency, most_events = unpack(meta)
+local broken = find_broken_key({
+  "list", paused and "list", meta.err and "hash", nil, some_delayed and "zset", concurrency and "list", "stream",
+  "zset", some_prioritized and "zset", some_prioritized and "string",
+})
+if broken then return broken end
+if meta.err then return redis.error_reply(meta.err) end
+local held = paused or (concurrency and redis.call("LLEN", KEYS[6]) >= tonumber(concurrency))
+
 -- The first of all writes: a full Redis refuses a script none but its first one, if that takes memory.
-local before = redis.call("INCRBY", KEYS[4], #jobs / 3) - #jobs / 3
+local after = redis.pcall("INCRBY", KEYS[4], #jobs / 3)
+if type(after) ~= "number" then return find_broken_key({[4] = "string"}) or after end
+local before = after - #jobs / 3
 if not most_events then
   most_events = 10000
   redis.call("HSET", KEYS[3], "opts.maxLenEvents", most_events)
