@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from barback.broker import Completed, Failed, NewJob, Outcome, Settled, Settlement
+from barback.broker import Completed, Failed, NewFlow, NewJob, Outcome, Settled, Settlement
 from barback.bullmq import BullMQBroker
-from barback.bullmq.adding import add_jobs
+from barback.bullmq.adding import add_flow, add_jobs
 from barback.bullmq.connection import Call, Command
+from barback.bullmq.keys import keys_of
 from barback.bullmq.working import Exchanger
 from barback.errors import BrokerError, BrokerUnavailable
 from barback.options import Deduplication, JobOptions, Retention
@@ -267,6 +268,33 @@ async def test_a_failed_child_that_is_removed_for_others_lets_its_parent_go_on(t
         await twins.run(lambda keys: ("HSET", keys["meta"], "paused", 1))
     await twins.exchange([(place, Failed("no milk")) for place in places], 2)
     assert [job.id for job in twins.ours.held] == ([] if paused else ["parent"])
+
+
+@pytest.mark.parametrize("prefix", ["bull", "b*"])
+async def test_many_failed_children_that_are_removed_at_once_let_their_parents_go_on(
+    broker: BullMQBroker, queue_name: str, prefix: str
+) -> None:
+    """P16: their parents are asked for in one call, if the prefix of the keys is no pattern."""
+    connection, keys = broker._connection, keys_of(prefix, queue_name)
+    options = JobOptions(keep_failed=Retention())
+    families = [
+        NewFlow(
+            NewJob(queue_name, "parent", "{}", JobOptions(job_id=f"p{n}")),
+            [NewFlow(NewJob(queue_name, "child", "{}", options))],
+        )
+        for n in range(8)
+    ]
+    for family in families:
+        await add_flow(connection, prefix, family, time.time())
+    exchanger = Exchanger(connection, keys, LEASE, time.time())
+    children = (await exchanger.exchange([], 8)).jobs
+    await exchanger.exchange([Settlement(job, Failed("no milk")) for job in children], 0)
+    last = [NewJob(queue_name, "any", "{}", JobOptions(keep_failed=Retention(count=1)))]
+    await add_jobs(connection, prefix, last, time.time())
+    later = Exchanger(connection, keys, LEASE, time.time() + 1)
+    jobs = (await later.exchange([], 1)).jobs
+    exchange = await later.exchange([Settlement(job, Failed("no milk")) for job in jobs], 20)
+    assert sorted(job.id for job in exchange.jobs) == [f"p{n}" for n in range(8)]
 
 
 async def test_what_older_versions_left_in_the_waiting_list_is_no_job(twins: Twins) -> None:

@@ -90,7 +90,7 @@ def _finished(settlements: Sequence[Settlement]) -> list[Any]:
     tokens: list[str] = []
     values: list[str] = []
     kind_of: list[int] = []
-    kinds: dict[tuple[bool, bool, int], tuple[int, dict[str, Any]]] = {}
+    kinds: dict[tuple[bool, bool, int], tuple[int, list[Any]]] = {}
     stacktraces: dict[int, str] = {}
     for settlement in settlements:
         job, outcome = settlement.job, settlement.outcome
@@ -113,15 +113,9 @@ def _finished(settlements: Sequence[Settlement]) -> list[Any]:
     return [ids, tokens, values, kind_of, [kind for _, kind in kinds.values()], stacktraces]
 
 
-def _kind(job: FetchedJob, *, completed: bool) -> dict[str, Any]:
-    """How jobs like it are settled. `count`, `age` and `limit` are BullMQ's `keepJobs`; False: none of that kind."""
+def _kind(job: FetchedJob, *, completed: bool) -> list[Any]:
+    """How jobs like it are settled. Count, age and limit are BullMQ's `keepJobs`; False: none of that kind."""
     retention = job.options.keep_completed if completed else job.options.keep_failed
     wire = keep_jobs(retention)
-    return {
-        "completed": completed,
-        "fresh": job.fresh,
-        "attempts": job.options.attempts,
-        "count": wire.get("count", False),
-        "age": wire.get("age", False),
-        "limit": wire.get("limit", retention.remove_at_most),
-    }
+    bounds = wire.get("count", False), wire.get("age", False), wire.get("limit", retention.remove_at_most)
+    return [completed, job.fresh, job.options.attempts, *bounds]

@@ -8,8 +8,8 @@
   ARGV[1] key prefix of the queue  ARGV[2] timestamp
   ARGV[3] packed: {finished, tokens, worker, lock in milliseconds, wake}
     finished: {ids, tokens, values, kind of each, kinds, stacktraces}; value: its returnvalue or failedReason
-      kinds: {{completed, fresh, attempts, count, age, limit}, ...}, with names. fresh: it was, when it was fetched;
-        count, age in s: how it is kept, false: no such bound; limit: how many may be removed for their age
+      kinds: {{completed, fresh, attempts, count, age, limit}, ...}; fresh: it was, when it was fetched; count, age in s:
+        how it is kept, false: no such bound; limit: how many may be removed for their age
       stacktraces: of those that failed, by place
     tokens: one for each job wanted
     wake: tell other workers that there is something to fetch
@@ -38,6 +38,10 @@ local promotions_left = 10000
 local prefix, now = ARGV[1], ARGV[2]
 local finished, tokens, worker, lock_ms, wake = unpack(cmsgpack.unpack(ARGV[3]))
 local ids, held, values, kind_of, kinds, stacktraces = unpack(finished)
+for i, kind in ipairs(kinds) do
+  kinds[i] =
+    {completed = kind[1], fresh = kind[2], attempts = kind[3], count = kind[4], age = kind[5], limit = kind[6]}
+end
 
 -- ── looking before anything is written ─────────────────────────────────────────────────────────────────────────────
 
@@ -291,10 +295,11 @@ end
 local function start(id)
   local key = prefix .. id
   local fields, starts = nil, "0"
+  -- The two others are its delay and priority, which every add writes.
   local fresh = try("HLEN", key) == FRESH_FIELDS
   if fresh then
-    fields = call("HMGET", key, "name", "data", "opts", "timestamp", "delay", "priority")
-    for i = 1, FRESH_FIELDS do fresh = fresh and fields[i] end
+    fields = call("HMGET", key, "name", "data", "opts", "timestamp")
+    fresh = fields[1] and fields[2] and fields[3] and fields[4]
   end
   if not fresh then
     fields = try("HGETALL", key)
@@ -305,14 +310,14 @@ local function start(id)
       if fields[i] == "ats" then starts = fields[i + 1] end
     end
   end
-  if not is_whole(starts) or string.sub(id, 1, 2) == "0:" then
+  if not is_whole(starts) or string.find(id, "^0:") then
     return false
   end
-  call("SET", key .. ":lock", tokens[#fetched + 1], "PX", lock_ms)
+  call("PSETEX", key .. ":lock", lock_ms, tokens[#fetched + 1])
   call("XADD", KEYS[4], "*", "event", "active", "jobId", id, "prev", "waiting")
   call("HSET", key, "ats", starts + 1, "processedOn", now, "pb", worker)
   if fresh then
-    fields[5], fields[6] = id, nil
+    fields[5] = id
     fetched[#fetched + 1] = fields
   else
     fetched[#fetched + 1] = {id, fields}
