@@ -49,6 +49,7 @@ class LockKeeper:
         """Keep its lock until it is released."""
         with self._guard:
             self._held[job.token] = job
+            self._until.pop(job.token, None)
 
     def bound(self, job: FetchedJob, for_s: float) -> None:
         """Keep the lock of a held job for so long from now at most; `inf`: again until it is released."""

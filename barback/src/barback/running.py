@@ -31,7 +31,8 @@ class Running:
     attempt: Attempt
     task: asyncio.Task[None] = field(init=False)
     begun: bool = False
-    """Its task has made its first step: one that has not, and is cancelled, never makes it."""
+    """Its task has made its first step: one that has not, and is cancelled, never makes it. (Whoever else cancels it
+    before that step keeps its slot occupied: nobody has a reason to.)"""
 
 
 class RunningJobs:
@@ -156,7 +157,8 @@ class RunningJobs:
         job = running.job
         self._quarantine.leave(job)
         # One that was abandoned has been handed back already.
-        if self._by_token.pop(job.token, None) is not None:
+        if self._by_token.get(job.token) is running:
+            del self._by_token[job.token]
             self._ended(job, outcome)
 
     def _cancel(self, running: Running) -> None:

@@ -119,6 +119,22 @@ async def test_a_queue_with_a_broken_key_is_left_as_it_is_until_that_is_mended(n
     assert (list(exchange.settled), len(exchange.jobs)) == ([Settled.WRITTEN] * 3, 2)
 
 
+async def test_a_broken_events_key_is_seen_though_no_outcome_can_be_written(twins: Twins) -> None:
+    """P2: jobs that come due with that fetch would be in no list."""
+    twin = twins.ours
+    await twins.add_many([JobOptions()] * 2 + [JobOptions(delay_s=1.0)] * 5)
+    await fetched(twins, 2)
+    twins.now += 2
+    await twin.run("DEL", *(f"{twin.keys.job(job.id)}:lock" for job in twin.held))
+    await twin.run("DEL", twin.keys["active"])
+    await twin.run("SET", twin.keys["events"], "x")
+    before = await twin.stored()
+    exchanger = Exchanger(twin.connection, twin.keys, LEASE, twins.now)
+    with pytest.raises(BrokerError, match=r"BROKENQUEUE .*:events holds a"):
+        await exchanger.exchange([Settlement(job, Completed()) for job in twin.held], 5)
+    assert await twin.stored() == before
+
+
 async def test_a_broken_key_that_a_call_does_not_need_holds_nobody_up(twins: Twins) -> None:
     twin = twins.ours
     await twins.add_many([JobOptions()] * 3)

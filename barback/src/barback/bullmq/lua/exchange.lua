@@ -148,8 +148,8 @@ local function unlock(places, lock_keys)
     leaving[n], unlocked[n] = ids[i], lock_keys[i]
   end
   -- The first of all writes is one that takes no memory: after it even a full Redis refuses none.
-  local answer = try("SREM", KEYS[5], unpack(leaving))
-  if type(answer) == "number" then answer = try("XTRIM", KEYS[4], "MAXLEN", "~", most_events or MOST_EVENTS) end
+  local answer = try("XTRIM", KEYS[4], "MAXLEN", "~", most_events or MOST_EVENTS)
+  if type(answer) == "number" then answer = try("SREM", KEYS[5], unpack(leaving)) end
   if type(answer) ~= "number" then
     return answer
   end
@@ -223,7 +223,7 @@ local function is_drained()
     and call("ZCARD", KEYS[3]) == 0
 end
 
--- The codes of all jobs; or nil and an error.
+-- The codes of all jobs; with an error nothing was written.
 local function finish()
   local keys, lock_keys, places = {}, {}, {}
   for i, id in ipairs(ids) do
@@ -235,7 +235,8 @@ local function finish()
     if code == 0 then places[#places + 1] = i end
   end
   if #places == 0 then
-    return codes
+    -- Nothing was written yet, and the next jobs will be.
+    return codes, #tokens > 0 and find_broken_key({[4] = "stream"})
   end
   local failure = unlock(places, lock_keys)
   if failure then
