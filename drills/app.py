@@ -8,7 +8,7 @@ import signal
 import time
 from typing import Literal
 
-from barback import App, Context, Exponential, Payload, job, no_services
+from barback import App, Context, Exponential, Payload, Schedule, job, no_services
 from drills import ledger
 
 QUEUE = os.environ.get("DRILLS_QUEUE", "drills")
@@ -23,6 +23,12 @@ class Note(Payload, frozen=True):
     deed: Deed = "none"
     for_s: float = 0.0
     times: int = 0
+
+
+class Slot(Payload, frozen=True):
+    """`place`: of its schedule among the app's."""
+
+    place: int
 
 
 @job("note", queue=QUEUE, attempts=5, backoff=Exponential(first_s=0.2))
@@ -84,4 +90,28 @@ def _die(deed: Deed) -> None:
             return
 
 
-app = App(jobs=[note, hold_in_thread, hold_in_process], services=no_services, name="drills")
+@job("keep-slot", queue=QUEUE)
+async def keep_slot(payload: Slot, ctx: Context[None]) -> None:
+    """Write down which slot it is of which schedule."""
+    number = slot_number(payload.place, int(ctx.job_id.rpartition(":")[2]) // 1000)
+    ledger.write("start", number)
+    await asyncio.sleep(random.random() * 0.5)
+    ledger.write("end", number)
+
+
+def slot_number(place: int, slot: int) -> int:
+    """What the ledger knows a slot by; in whole seconds, and the place of its schedule."""
+    return slot * 10 + place
+
+
+SCHEDULES = (
+    Schedule("period", keep_slot, every_s=1.0, payload=Slot(place=0), missed="all"),
+    Schedule("pattern", keep_slot, "* * * * * *", payload=Slot(place=1), missed="all"),
+)
+
+app = App(
+    jobs=[note, hold_in_thread, hold_in_process, keep_slot],
+    services=no_services,
+    schedules=SCHEDULES if os.environ.get("DRILLS_SCHEDULES") else (),
+    name="drills",
+)

@@ -6,6 +6,7 @@ import signal
 import time
 
 from barback.broker import StoredSchedule
+from barback.cron import Timing
 from barback.bullmq import BullMQBroker
 from barback.options import JobOptions
 from drills.app import Deed, Note
@@ -137,8 +138,8 @@ async def poison(world: World, full: bool) -> Finding:
         poisons += 1
         if full:
             data = Note(number=number + 1000, deed=deed).model_dump_json()
-            schedule = StoredSchedule(f"deadly-{deed}", "note", "0 3 * * *", "UTC", data, broker.now())
-            await broker.put_schedule(world.queue, schedule, JobOptions(attempts=5))
+            schedule = StoredSchedule(f"deadly-{deed}", "note", Timing("0 3 * * *"), data, broker.now(), JobOptions(attempts=5))
+            await broker.put_schedule(world.queue, schedule)
             poisons += 1
     await world.add(broker, range(innocent), "jitter", 0.2)
     deaths = await _work_with_new_workers(world, server.url, broker, innocent + poisons, settings, 400 if full else 40)

@@ -3,16 +3,18 @@
 import math
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barback.cron import Schedule, next_after
+from barback.cron import Timing
 from barback.errors import DeclarationError
 from barback.job import Context, job
 from barback.payload import NoPayload, Payload
+from barback.schedule import Schedule
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2060, 1, 1)).map(lambda moment: moment.timestamp())  # noqa: DTZ001 — any will do
 ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"])
@@ -28,6 +30,12 @@ PATTERNS = st.sampled_from(
         "10 5 * * * *",
     ]
 )
+
+
+def next_after(pattern: str, tz: str, at: float) -> float:
+    slot = Timing(pattern, tz=tz).next_after(at)
+    assert slot is not None
+    return slot
 
 
 def slots(pattern: str, tz: str, start: str, count: int) -> list[str]:
@@ -140,15 +148,73 @@ def test_every_real_hour_has_its_slot_when_clocks_go_forward() -> None:
 @pytest.mark.parametrize("pattern", ["", "* * *", "61 * * * *", "@daily", "0 0 30 2 *", "a b c d e"])
 def test_what_is_no_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(DeclarationError, match="cannot be used: ") as refusal:
-        next_after(pattern, "UTC", 0.0)
+        Timing(pattern).check()
     assert str(refusal.value).startswith(f"pattern {pattern!r}")
 
 
 @pytest.mark.parametrize("tz", ["", "Mars/Olympus", "../etc/passwd", "Europe/Berlin ", "a\0b"])
 def test_what_is_no_zone_is_refused(tz: str) -> None:
     with pytest.raises(DeclarationError) as refusal:
-        next_after("* * * * *", tz, 0.0)
+        Timing("* * * * *", tz=tz).check()
     assert str(refusal.value) == f"zone {tz!r} is not known. Expected an IANA name like 'Europe/Berlin'."
+
+
+def test_a_stored_pattern_that_cannot_be_read_has_no_slot() -> None:
+    """Another program may have stored it: the other schedules go on."""
+    assert Timing("every day").next_after(0.0) is None
+    assert Timing("0 3 * * *", tz="Mars/Olympus").next_after(0.0) is None
+    assert Timing().next_after(0.0) is None
+
+
+# ── periods ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+PERIODS = st.integers(100, 10**9).flatmap(lambda ms: st.tuples(st.just(ms), st.integers(0, ms - 1)))
+
+
+@given(PERIODS, MOMENTS)
+def test_slots_of_a_period_lie_a_period_apart_whoever_asks_when(period: tuple[int, int], at: float) -> None:
+    """P13: each worker knows the same slots."""
+    every_ms, offset_ms = period
+    timing = Timing(every_s=every_ms / 1000, offset_s=offset_ms / 1000)
+    slots_ms = [round(slot * 1000) for slot in timing.following(at, 4)]
+    assert slots_ms[0] > at * 1000 - 1
+    assert slots_ms[0] - every_ms <= at * 1000
+    assert {later - earlier for earlier, later in pairwise(slots_ms)} == {every_ms}
+    assert {slot % every_ms for slot in slots_ms} == {offset_ms}
+
+
+def test_a_period_counts_from_the_epoch_and_its_offset() -> None:
+    assert Timing(every_s=60).following(0.0, 2) == [60.0, 120.0]
+    assert Timing(every_s=60, offset_s=15).following(0.0, 2) == [15.0, 75.0]
+    assert Timing(every_s=0.1).next_after(1.23) == 1.3
+
+
+# ── bounds ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_slot_lies_before_the_start_or_after_the_end() -> None:
+    timing = Timing("* * * * *", start=120.0, end=240.0)
+    assert timing.following(0.0, 9) == [120.0, 180.0, 240.0]
+    assert timing.next_after(240.0) is None
+
+
+@pytest.mark.parametrize(
+    ("timing", "wrong"),
+    [
+        (Timing(), "expected a pattern or every_s"),
+        (Timing("* * * * *", 60), "one of them only"),
+        (Timing("* * * * *", offset_s=1), "offset_s goes with every_s"),
+        (Timing(every_s=0.09), "every_s must be 0.1 or more, got 0.09"),
+        (Timing(every_s=math.nan), "every_s must be 0.1 or more"),
+        (Timing(every_s=60, offset_s=60), "offset_s must be from 0 to below every_s, got 60"),
+        (Timing(every_s=60, limit=0), "limit must be 1 or more, got 0"),
+        (Timing(every_s=60, start=2.0, end=1.0), "it ends before it starts"),
+    ],
+)
+def test_times_that_cannot_work_are_refused(timing: Timing, wrong: str) -> None:
+    with pytest.raises(DeclarationError, match=wrong):
+        timing.check()
 
 
 # ── schedules ───────────────────────────────────────────────────────────────────────────────────────
@@ -196,3 +262,22 @@ def test_a_schedule_refuses_the_payload_of_another_job() -> None:
     with pytest.raises(DeclarationError) as refusal:
         Schedule("daily", of_a_city, "0 3 * * *", payload=NoPayload())
     assert str(refusal.value) == "Schedule 'daily': job 'of-a-city' takes City, got NoPayload."
+
+
+def test_a_schedule_of_a_period_counts_from_the_epoch_within_its_bounds() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    schedule = Schedule("often", of_all, every_s=90, offset_s=30, start=start, limit=5)
+    assert schedule.timing == Timing(every_s=90, offset_s=30, start=start.timestamp(), limit=5)
+    assert (schedule.missed, schedule.overlap) == ("once", "allow")
+
+
+def test_a_schedule_refuses_a_moment_without_a_zone() -> None:
+    """It would be another one on each machine."""
+    with pytest.raises(DeclarationError, match=r"Schedule 'often': end needs a zone: datetime\(…, tzinfo=UTC\)"):
+        Schedule("often", of_all, every_s=60, end=datetime(2026, 1, 1))  # noqa: DTZ001 — that is what is refused
+
+
+@pytest.mark.parametrize("word", [{"missed": "never"}, {"overlap": "wait"}])
+def test_a_schedule_refuses_words_that_it_does_not_know(word: dict[str, Any]) -> None:
+    with pytest.raises(DeclarationError, match=r"Schedule 'often': (missed|overlap) must be 'skip' or|'allow' or"):
+        Schedule("often", of_all, every_s=60, **word)

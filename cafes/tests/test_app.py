@@ -5,7 +5,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from barback.cron import next_after
 from barback.errors import SettingsError
 from cafes.app import app
 from cafes.jobs.update_cafe_stats import UpdateCafeStats
@@ -24,7 +23,7 @@ def test_statistics_are_counted_every_night_at_three_in_berlin() -> None:
     assert schedule.data == UpdateCafeStats(city_slug=None)
     berlin = ZoneInfo("Europe/Berlin")
     noon = datetime(2026, 7, 1, 12, tzinfo=berlin).timestamp()
-    assert datetime.fromtimestamp(next_after(schedule.pattern, schedule.tz, noon), berlin).hour == 3
+    assert datetime.fromtimestamp(schedule.timing.next_after(noon) or 0, berlin).hour == 3
 
 
 def test_development_brings_a_database_unless_one_is_set_whatever_supabase_says() -> None:

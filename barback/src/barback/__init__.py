@@ -14,7 +14,7 @@ from barback.answers import Answer, Created, Swallowed
 from barback.app import App, Development, no_services
 from barback.broker import QueueLimits
 from barback.connect import connect
-from barback.cron import Schedule
+from barback.schedule import Schedule
 from barback.errors import (
     BarbackError,
     BrokerError,

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any, Generic, Protocol, TypeVar
 
 from barback.broker import QueueLimits
-from barback.cron import Schedule
+from barback.schedule import Schedule
 from barback.errors import DeclarationError, did_you_mean
 from barback.job import AnyJob
 from barback.registry import Registry, find_jobs

@@ -17,6 +17,7 @@ from math import inf
 from typing import Literal, Protocol
 
 from barback.answers import Answer, State
+from barback.cron import Timing
 from barback.errors import DeclarationError
 from barback.options import JobOptions
 
@@ -278,14 +279,20 @@ LISTED_STATES: tuple[ListedState, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class StoredSchedule:
-    """A schedule as the broker holds it. `next_at` None: nothing will ever run it again."""
+    """A schedule as the broker holds it, whoever made it.
+
+    `next_at`: the slot whose job was made last; it is to come, or due. `made`: how many jobs it has made, that one
+    included (`Timing.limit`).
+    """
 
     id: str
     name: str
-    pattern: str | None
-    tz: str | None
+    timing: Timing
     data: str
-    next_at: float | None
+    next_at: float
+    options: JobOptions = JobOptions()
+    """Of its jobs; their delay is the schedule's."""
+    made: int = 1
 
 
 # ── the Protocol ──────────────────────────────────────────────────────────────────────────────────────────
@@ -408,12 +415,34 @@ class Broker(Protocol):
 
     async def set_limits(self, queue: str, limits: QueueLimits) -> None: ...
 
-    async def schedules(self, queue: str) -> list[StoredSchedule]: ...
-
-    async def put_schedule(self, queue: str, schedule: StoredSchedule, options: JobOptions) -> None:
-        """Make or replace a schedule and its next job, which is due at `schedule.next_at`."""
+    async def schedules(self, queue: str) -> list[StoredSchedule]:
+        """All that is stored, whoever made it, the soonest first."""
         ...
 
-    async def advance_schedule(self, queue: str, schedule: StoredSchedule, next_at: float, options: JobOptions) -> bool:
-        """Make the job of the slot after the due one. False: another worker was first (compare and set)."""
+    async def put_schedule(self, queue: str, schedule: StoredSchedule) -> None:
+        """Make or replace a schedule and its next job, which is due at `schedule.next_at`.
+
+        How many jobs it has made goes on from the one that is replaced. `BrokerError`: that slot has its job already.
+        """
+        ...
+
+    async def advance_schedule(self, queue: str, schedule: StoredSchedule, next_at: float) -> bool:
+        """Make the job of `next_at`, a later slot than `schedule.next_at`.
+
+        False: another worker was first (compare and set), or that slot has its job already.
+        """
+        ...
+
+    async def remove_schedule(self, queue: str, schedule_id: str) -> bool:
+        """Remove it, and its next job if that is not due yet. False: it does not exist."""
+        ...
+
+    async def notes(self, queue: str) -> dict[str, str]:
+        """What barback's schedulers keep beside the schedules of a queue: texts by name."""
+        ...
+
+    async def set_notes(
+        self, queue: str, notes: Mapping[str, str | None], *, expected: Mapping[str, str | None] | None = None
+    ) -> bool:
+        """Set some (None: remove it). False: one of those `expected` is another by now (compare and set)."""
         ...

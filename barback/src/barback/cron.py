@@ -1,69 +1,95 @@
-"""When a schedule's pattern names a moment. Pure: the caller says what time it is.
+"""When a schedule comes due: a cron pattern or a fixed period, within bounds. Pure: the caller says what time it is.
 
 Patterns have five fields, or six with seconds first (as BullMQ). The rule at clock changes is cronsim's (Debian cron):
-a fixed-time job in a gap runs once right after it, in an overlap once; wildcard hours run every real hour.
+a fixed-time job in a gap runs once right after it, in an overlap once; wildcard hours run every real hour. A period
+counts from the epoch (and its offset), so that it has the same slots whoever asks.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import floor
+from math import floor, isfinite
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
-from pydantic import ValidationError
 
 from barback.errors import DeclarationError
-from barback.job import AnyJob
-from barback.payload import Payload
+
+SHORTEST_PERIOD_MS = 100
+"""Each slot makes a job: more than ten a second are no schedule."""
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
-    """A job made again and again, one a slot (P13).
+class Timing:
+    """The slots of a schedule, moments in epoch seconds.
 
-    `pattern` is read in zone `tz` (an IANA name). `payload` None: the job's own with nothing set.
-
-    :raises DeclarationError: the pattern, the zone or the payload cannot work; says which.
+    Either `pattern`, read in zone `tz` (an IANA name), or `every_s` (whole milliseconds), whose slots are `offset_s`
+    after the multiples of it. None of them lies before `start` or after `end`. `limit`: there are so many at most.
     """
 
-    id: str
-    job: AnyJob
-    pattern: str
+    pattern: str | None = None
+    every_s: float | None = None
     tz: str = "UTC"
-    payload: Payload | None = None
+    offset_s: float = 0.0
+    start: float | None = None
+    end: float | None = None
+    limit: int | None = None
 
-    def __post_init__(self) -> None:
-        if not self.id or ":" in self.id:
-            raise DeclarationError(f"Schedule id {self.id!r} cannot be used: expected a text without ':'.")
+    def check(self) -> None:
+        """:raises DeclarationError: it has no slots, or cannot be read; says why."""
+        if (self.pattern is None) == (self.every_s is None):
+            raise DeclarationError("expected a pattern or every_s, and one of them only.")
+        if self.every_s is None:
+            if self.offset_s:
+                raise DeclarationError("offset_s goes with every_s: a pattern names its own moments.")
+            _next_of_pattern(str(self.pattern), self.tz, 0.0)
+        elif not isfinite(self.every_s) or round(self.every_s * 1000) < SHORTEST_PERIOD_MS:
+            raise DeclarationError(f"every_s must be {SHORTEST_PERIOD_MS / 1000:g} or more, got {self.every_s!r}.")
+        elif not 0 <= self.offset_s < self.every_s:
+            raise DeclarationError(f"offset_s must be from 0 to below every_s, got {self.offset_s!r}.")
+        if self.limit is not None and self.limit < 1:
+            raise DeclarationError(f"limit must be 1 or more, got {self.limit!r}.")
+        if self.start is not None and self.end is not None and self.end < self.start:
+            raise DeclarationError("it ends before it starts.")
+
+    def next_after(self, at: float) -> float | None:
+        """The first slot strictly after `at`; None: there is none any more."""
+        if self.start is not None:
+            # A slot at the very start counts.
+            at = max(at, self.start - 0.001)
+        slot = self._following(at)
+        return None if slot is None or (self.end is not None and slot > self.end) else slot
+
+    def following(self, at: float, count: int) -> list[float]:
+        """The next slots, `count` at most."""
+        slots: list[float] = []
+        while len(slots) < count and (slot := self.next_after(slots[-1] if slots else at)) is not None:
+            slots.append(slot)
+        return slots
+
+    def describe(self) -> str:
+        """In plain English, for people: `At 03:00 every day (Europe/Berlin)`."""
+        if self.every_s is not None:
+            offset = f", {self.offset_s:g} s after the full period" if self.offset_s else ""
+            return f"Every {self.every_s:g} s{offset}"
         try:
-            next_after(self.pattern, self.tz, 0.0)
-        except DeclarationError as error:
-            raise DeclarationError(f"Schedule '{self.id}': {error}") from None
-        if not isinstance(self.data, self.job.payload_type):
-            raise DeclarationError(
-                f"Schedule '{self.id}': job '{self.job.name}' takes {self.job.payload_type.__name__}, "
-                f"got {type(self.payload).__name__}."
-            )
+            return f"{CronSim(str(self.pattern), datetime.fromtimestamp(0, UTC)).explain()} ({self.tz})"
+        except CronSimError:
+            return f"{self.pattern} ({self.tz})"
 
-    @property
-    def data(self) -> Payload:
-        """The payload each of its jobs is given."""
-        if self.payload is not None:
-            return self.payload
+    def _following(self, at: float) -> float | None:
+        if self.every_s is not None:
+            every_ms, offset_ms = round(self.every_s * 1000), round(self.offset_s * 1000)
+            return ((floor(at * 1000) - offset_ms) // every_ms * every_ms + every_ms + offset_ms) / 1000
+        if self.pattern is None:
+            return None
         try:
-            return self.job.payload_type()
-        except ValidationError:
-            expected = f"payload={self.job.payload_type.__name__}(…)"
-            raise DeclarationError(
-                f"Schedule '{self.id}': job '{self.job.name}' needs a payload: {expected}."
-            ) from None
+            return _next_of_pattern(self.pattern, self.tz, at)
+        except DeclarationError:
+            # Another program may have stored what we cannot read.
+            return None
 
 
-def next_after(pattern: str, tz: str, at: float) -> float:
-    """The first slot of `pattern` in zone `tz` strictly after `at`; both are epoch seconds.
-
-    :raises DeclarationError: the pattern has no next slot or is not a pattern, or the zone is not known.
-    """
+def _next_of_pattern(pattern: str, tz: str, at: float) -> float:
     try:
         zone = ZoneInfo(tz)
     except (ZoneInfoNotFoundError, ValueError, OSError):

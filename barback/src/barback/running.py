@@ -6,11 +6,11 @@ take ──► runs, or runs alone ──► ends ──► its outcome is told 
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
-from typing import Any
 
 import structlog
 
@@ -21,6 +21,9 @@ from barback.outcomes import describe
 from barback.quarantine import Quarantine
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
+
+Execute = Callable[[FetchedJob, Attempt], Awaitable[Outcome]]
+Watch = Callable[[Execute, FetchedJob, Attempt], Awaitable[Outcome]]
 
 
 @dataclass(slots=True)
@@ -38,17 +41,25 @@ class Running:
 class RunningJobs:
     """The jobs of one queue that this worker runs.
 
-    `grace_s`: how much longer than its `timeout_s` the lock of a job that does not end is kept.
+    `grace_s`: how much longer than its `timeout_s` the lock of a job that does not end is kept. `watch`: through it the
+    jobs of schedules are run.
     """
 
     def __init__(
-        self, queue: str, executor: Executor, locks: LockKeeper, quarantine: Quarantine, grace_s: float = 25.0
+        self,
+        queue: str,
+        executor: Executor,
+        locks: LockKeeper,
+        quarantine: Quarantine,
+        grace_s: float = 25.0,
+        watch: Watch | None = None,
     ) -> None:
         self._queue = queue
         self._executor = executor
         self._locks = locks
         self._quarantine = quarantine
         self._grace_s = grace_s
+        self._watch = watch
         self._by_token: dict[str, Running] = {}
 
     def __len__(self) -> int:
@@ -118,13 +129,13 @@ class RunningJobs:
         running = self._by_token.get(job.token)
         return running if running is not None and running.job is job else None
 
-    def _start(self, job: FetchedJob, execute: Callable[[FetchedJob, Attempt], Coroutine[Any, Any, Outcome]]) -> None:
+    def _start(self, job: FetchedJob, execute: Execute) -> None:
+        if job.schedule_id is not None and self._watch is not None:
+            execute = partial(self._watch, execute)
         running = self._by_token[job.token] = Running(job, Attempt())
         running.task = asyncio.create_task(self._run(running, execute), name=f"{job.name} {job.id}")
 
-    async def _run(
-        self, running: Running, execute: Callable[[FetchedJob, Attempt], Coroutine[Any, Any, Outcome]]
-    ) -> None:
+    async def _run(self, running: Running, execute: Execute) -> None:
         running.begun = True
         job = running.job
         try:

@@ -47,7 +47,7 @@ from barback.options import Overrides
 from barback.payload import Payload, PayloadT
 from barback.processes import Processes
 from barback.producer import Producer, new_job
-from barback.scheduler import Scheduler
+from barback.schedules.scheduler import Scheduler
 from barback.threads import make_threads
 
 ServicesT = TypeVar("ServicesT")
@@ -174,7 +174,8 @@ class InMemory(Generic[ServicesT]):
     def __post_init__(self) -> None:
         self.broker = MemoryBroker(self.now)
         self.enqueue = Producer(self.broker)
-        self._scheduler = Scheduler(self.broker, self.app.schedules)
+        queues = self.app.registry.queues
+        self._scheduler = Scheduler(self.broker, self.app.name, "", queues, self.app.schedules)
 
     async def __aenter__(self) -> Self:
         self.services = await self._stack.enter_async_context(self.app.services())

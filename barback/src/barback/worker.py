@@ -32,7 +32,9 @@ from barback.quarantine import Quarantine
 from barback.recovery import Recovery
 from barback.recycling import Bounds, resident_mb
 from barback.running import RunningJobs
-from barback.scheduler import Scheduler
+from barback.release import release_of
+from barback.schedules.runs import Runs
+from barback.schedules.scheduler import Scheduler
 from barback.threads import make_threads
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
@@ -131,7 +133,7 @@ class Worker:
             threads = make_threads(sum(map(self._concurrency, self._queues)))
             locks = LockKeeper(self._broker, self._options.lock_s, outage)
             pumps = self._make_pumps(services, locks, threads, outage)
-            scheduler = Scheduler(self._broker, self._schedules(), outage, self._options.payload_limits)
+            scheduler = self._make_scheduler(outage)
             try:
                 await self._prepare(scheduler)
                 locks.start(pumps.lost, pumps.cancel)
@@ -143,21 +145,23 @@ class Worker:
                 threads.shutdown(wait=False, cancel_futures=True)
             return WorkerReport(**pumps.counts, ended=self._ended)
 
-    async def _prepare(self, scheduler: Scheduler) -> None:
+    async def _prepare(self, scheduler: Scheduler | None) -> None:
         for queue in self._queues:
             limits = self._app.limits.get(queue)
             if limits is not None:
                 await self._broker.set_limits(queue, limits)
-        await scheduler.apply()
+        if scheduler is not None:
+            await scheduler.apply()
 
-    async def _work(self, pumps: Pumps, scheduler: Scheduler, outage: Outage, until_drained: bool) -> None:
+    async def _work(self, pumps: Pumps, scheduler: Scheduler | None, outage: Outage, until_drained: bool) -> None:
         """Run the pumps, and beside them what keeps the queues going; if any of it breaks, all of it ends."""
         beside: list[Coroutine[Any, Any, object]] = [
-            scheduler.run(),
             Pulse(self._broker, self._queues, outage).run(),
             LoopWatch(self._options.lock_s, pumps.names).run(),
             *(Recovery(self._broker, queue, self._options.stalled_check_s, outage).run() for queue in self._queues),
         ]
+        if scheduler is not None:
+            beside.append(scheduler.run())
         if self._bounds.any:
             beside.append(self._recycle_when_due(pumps))
         if until_drained:
@@ -198,7 +202,8 @@ class Worker:
         )
         lease = Lease(self.name, self._options.lock_s)
         quarantine = Quarantine(self._broker, outage)
-        running = [RunningJobs(q, executor, locks, quarantine, self._options.grace_s) for q in self._queues]
+        watch = Runs(self._broker).watch
+        running = [RunningJobs(q, executor, locks, quarantine, self._options.grace_s, watch) for q in self._queues]
         return Pumps(
             [
                 Pump(self._broker, queue, self._concurrency(queue), lease, jobs, outage)
@@ -209,10 +214,13 @@ class Worker:
     def _concurrency(self, queue: str) -> int:
         return self._options.concurrency.get(queue, self._options.default_concurrency)
 
-    def _schedules(self) -> list[Any]:
+    def _make_scheduler(self, outage: Outage) -> Scheduler | None:
         if not self._options.schedules:
-            return []
-        return [schedule for schedule in self._app.schedules if schedule.job.queue in self._queues]
+            return None
+        schedules = [schedule for schedule in self._app.schedules if schedule.job.queue in self._queues]
+        release = release_of(self._app)
+        limits = self._options.payload_limits
+        return Scheduler(self._broker, self._app.name, release, self._queues, schedules, outage, limits)
 
 
 def _written(pumps: Pumps) -> int:

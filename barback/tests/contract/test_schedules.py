@@ -2,45 +2,47 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from barback.broker import StoredSchedule
+from barback.cron import Timing
 from barback.errors import BrokerError
 from barback.options import JobOptions
 
 from .under_test import QueueUnderTest
 
 HOUR_S = 3600.0
+DAILY = Timing("0 3 * * *", tz="Europe/Berlin")
 
 
 def due_in(queue: QueueUnderTest, seconds: float, *, schedule_id: str = "daily", data: str = "{}") -> StoredSchedule:
     next_at = round(queue.broker.now() + seconds, 3)
-    return StoredSchedule(schedule_id, "update-cafe-stats", "0 3 * * *", "Europe/Berlin", data, next_at)
+    return StoredSchedule(schedule_id, "update-cafe-stats", DAILY, data, next_at)
 
 
 def slot(schedule: StoredSchedule, later_s: float = 0) -> str:
-    assert schedule.next_at is not None
     return f"repeat:{schedule.id}:{round((schedule.next_at + later_s) * 1000)}"
 
 
 def after(schedule: StoredSchedule, later_s: float) -> float:
-    assert schedule.next_at is not None
     return schedule.next_at + later_s
 
 
 async def put(queue: QueueUnderTest, schedule: StoredSchedule, options: JobOptions | None = None) -> None:
-    await queue.broker.put_schedule(queue.name, schedule, options or JobOptions())
+    await queue.broker.put_schedule(queue.name, replace(schedule, options=options or JobOptions()))
 
 
 async def advance(queue: QueueUnderTest, schedule: StoredSchedule, later_s: float) -> bool:
-    return await queue.broker.advance_schedule(queue.name, schedule, after(schedule, later_s), JobOptions())
+    return await queue.broker.advance_schedule(queue.name, schedule, after(schedule, later_s))
 
 
 async def test_a_schedule_is_stored_and_its_next_job_is_delayed_until_its_slot(queue: QueueUnderTest) -> None:
     schedule = due_in(queue, HOUR_S, data='{"citySlug": "köln"}')
     await put(queue, schedule, JobOptions(attempts=3, priority=4))
-    assert await queue.broker.schedules(queue.name) == [schedule]
+    options = JobOptions(attempts=3, priority=4)
+    assert await queue.broker.schedules(queue.name) == [replace(schedule, options=options)]
     assert await queue.ids("delayed") == [slot(schedule)]
     record = await queue.get(slot(schedule))
     assert (record.name, record.data, record.schedule_id) == ("update-cafe-stats", '{"citySlug": "köln"}', "daily")
@@ -78,10 +80,10 @@ async def test_a_schedule_whose_slot_has_come_waits_at_once(queue: QueueUnderTes
 async def test_a_replaced_schedule_has_one_next_job(queue: QueueUnderTest) -> None:
     """P13."""
     old = due_in(queue, HOUR_S)
-    new = replace(due_in(queue, 2 * HOUR_S), pattern="0 4 * * *", name="other")
+    new = replace(due_in(queue, 2 * HOUR_S), timing=Timing("0 4 * * *"), name="other")
     await put(queue, old)
     await put(queue, new, JobOptions(priority=2))
-    assert await queue.broker.schedules(queue.name) == [new]
+    assert await queue.broker.schedules(queue.name) == [replace(new, options=JobOptions(priority=2))]
     assert await queue.ids("delayed") == [slot(new)]
     assert (await queue.get(slot(new))).name == "other"
 
@@ -132,7 +134,7 @@ async def test_of_two_that_advance_a_schedule_one_makes_the_next_job(queue: Queu
     record = await queue.get(slot(schedule, HOUR_S))
     assert (record.name, record.data, record.schedule_id) == ("update-cafe-stats", '{"n": 1}', "daily")
     [stored] = await queue.broker.schedules(queue.name)
-    assert stored == replace(schedule, next_at=after(schedule, HOUR_S))
+    assert stored == replace(schedule, next_at=after(schedule, HOUR_S), made=2)
 
 
 async def test_who_knows_an_old_slot_only_cannot_advance_a_schedule(queue: QueueUnderTest) -> None:
@@ -184,3 +186,78 @@ async def test_a_schedule_uses_up_numbers_of_the_automatic_ids(queue: QueueUnder
     await put(queue, schedule)
     await advance(queue, schedule, HOUR_S)
     assert await queue.create() == "3"
+
+
+# ── periods, bounds ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def each_second(queue: QueueUnderTest, **bounds: Any) -> StoredSchedule:
+    """Its last slot has just come."""
+    timing = Timing(every_s=1.0, offset_s=0.25, **bounds)
+    [slot] = timing.following(queue.broker.now() - 1, 1)
+    return StoredSchedule("often", "any", timing, "{}", slot)
+
+
+async def test_a_period_and_all_bounds_are_stored_as_they_were_given(queue: QueueUnderTest) -> None:
+    at = float(int(queue.broker.now()))
+    daily = StoredSchedule("daily", "any", replace(DAILY, start=at, end=at + HOUR_S, limit=7), "{}", at)
+    often = each_second(queue, start=at - 10, end=at + HOUR_S, limit=9)
+    await put(queue, daily)
+    await put(queue, often)
+    assert {s.id: s for s in await queue.broker.schedules(queue.name)} == {"daily": daily, "often": often}
+
+
+async def test_a_period_advances_slot_by_slot_though_they_are_all_past(queue: QueueUnderTest) -> None:
+    """P14: BullMQ's own script leaves out what has passed."""
+    schedule = replace(each_second(queue), next_at=each_second(queue).next_at - 5)
+    await put(queue, schedule)
+    for later_s in (1, 2, 3):
+        assert await advance(queue, replace(schedule, next_at=after(schedule, later_s - 1)), 1)
+    assert sorted(job.id for job in await queue.fetch(10)) == [slot(schedule, later_s) for later_s in range(4)]
+
+
+async def test_a_period_may_leave_out_what_has_passed(queue: QueueUnderTest) -> None:
+    schedule = replace(each_second(queue), next_at=each_second(queue).next_at - 5)
+    await put(queue, schedule)
+    [following] = schedule.timing.following(queue.broker.now(), 1)
+    assert await queue.broker.advance_schedule(queue.name, schedule, following)
+    [stored] = await queue.broker.schedules(queue.name)
+    assert (stored.next_at, stored.made) == (pytest.approx(following, abs=1.01), 2)
+    assert await queue.ids("delayed") == [slot(stored)]
+
+
+async def test_a_changed_schedule_goes_on_counting_its_jobs(queue: QueueUnderTest) -> None:
+    """Else a limit would begin anew with each deploy."""
+    schedule = due_in(queue, -1)
+    await put(queue, schedule)
+    await advance(queue, schedule, HOUR_S)
+    await put(queue, replace(due_in(queue, 2 * HOUR_S), data='{"n": 2}'))
+    [stored] = await queue.broker.schedules(queue.name)
+    assert stored.made == 2
+
+
+# ── removing, notes ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_removed_schedule_leaves_no_job_behind_that_is_to_come(queue: QueueUnderTest) -> None:
+    await put(queue, due_in(queue, HOUR_S))
+    assert await queue.broker.remove_schedule(queue.name, "daily")
+    assert await queue.broker.schedules(queue.name) == []
+    assert await queue.counts() == {}
+    assert not await queue.broker.remove_schedule(queue.name, "daily")
+
+
+async def test_a_removed_schedules_due_job_still_runs(queue: QueueUnderTest) -> None:
+    await put(queue, due_in(queue, -1))
+    assert await queue.broker.remove_schedule(queue.name, "daily")
+    assert len(await queue.fetch()) == 1
+
+
+async def test_notes_are_set_and_removed_and_compared(queue: QueueUnderTest) -> None:
+    broker, name = queue.broker, queue.name
+    assert await broker.notes(name) == {}
+    assert await broker.set_notes(name, {"a": "ä", "b": ""})
+    assert await broker.set_notes(name, {"a": "2", "b": None}, expected={"a": "ä", "c": None})
+    assert not await broker.set_notes(name, {"a": "3"}, expected={"a": "ä"})
+    assert not await broker.set_notes(name, {"a": "3"}, expected={"b": "", "a": "2"})
+    assert await broker.notes(name) == {"a": "2"}

@@ -3,6 +3,7 @@
 import pytest
 
 from barback.broker import Completed, HandedBack, Outcome, Retry, Settled, StoredSchedule, longest_gap_s
+from barback.cron import Timing
 from barback.options import JobOptions
 
 from .under_test import FAILED, SHORT, QueueUnderTest
@@ -127,8 +128,8 @@ async def test_a_job_failed_for_its_crashes_starts_anew_when_it_is_retried(queue
 
 async def test_the_crashes_of_a_schedules_job_are_counted_too(queue: QueueUnderTest) -> None:
     """P8: BullMQ exempts them, and one that kills its worker starts for ever."""
-    schedule = StoredSchedule("daily", "any", "0 3 * * *", "UTC", "{}", queue.broker.now())
-    await queue.broker.put_schedule(queue.name, schedule, JobOptions())
+    schedule = StoredSchedule("daily", "any", Timing("0 3 * * *"), "{}", queue.broker.now())
+    await queue.broker.put_schedule(queue.name, schedule)
     await queue.crash()
     await queue.crash(alone=True)
     assert (await queue.fetch_one()).crashes == 2

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from barback.broker import HandedBack, NewFlow, QueueLimits, Retry, StoredSchedule
+from barback.cron import Timing
 from barback.options import JobOptions
 
 from .under_test import FAILED, SHORT, STEP_S, QueueUnderTest
@@ -68,8 +69,8 @@ async def add_through_a_flow(queue: QueueUnderTest) -> None:
 
 
 async def put_a_due_schedule(queue: QueueUnderTest) -> None:
-    schedule = StoredSchedule("daily", "any", "0 3 * * *", "UTC", "{}", queue.broker.now() - 1)
-    await queue.broker.put_schedule(queue.name, schedule, JobOptions())
+    schedule = StoredSchedule("daily", "any", Timing("0 3 * * *"), "{}", queue.broker.now() - 1)
+    await queue.broker.put_schedule(queue.name, schedule)
 
 
 @pytest.mark.parametrize("act", [add, add_prioritized, add_and_promote, add_through_a_flow, put_a_due_schedule])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from barback.broker import NewJob, StoredSchedule
+from barback.cron import Timing
 from barback.bullmq import BullMQBroker
 from barback.options import JobOptions
 
@@ -57,8 +58,8 @@ async def test_a_job_that_kills_its_worker_is_failed_after_three_crashes_and_its
 ) -> None:
     data = f'{{"deed": "{deed}"}}'
     if scheduled:
-        poison = StoredSchedule("deadly", "does", "0 3 * * *", "UTC", data, broker.now())
-        await broker.put_schedule(queue_name, poison, JobOptions())
+        poison = StoredSchedule("deadly", "does", Timing("0 3 * * *"), data, broker.now())
+        await broker.put_schedule(queue_name, poison)
     else:
         await broker.add([NewJob(queue_name, "does", data)])
     await broker.add([NewJob(queue_name, "does", "{}") for _ in range(12)])

@@ -25,13 +25,14 @@ from barback.broker import Exchange, Lease, NewFlow, NewJob, QueueLimits, Stored
 from barback.bullmq import BullMQBroker
 from barback.bullmq.connection import LONGEST_BLOCK_S, client_name
 from barback.cli.enqueue import _wait
-from barback.cron import Schedule, next_after
+from barback.cron import Timing
 from barback.errors import BrokerError, InvalidOptions
 from barback.job import AnyJob, Context, Job, job
 from barback.options import RESERVED_JOB_IDS, JobOptions
 from barback.payload import NoPayload
 from barback.producer import Producer
 from barback.retry import Custom, Fixed, wait_after
+from barback.schedule import Schedule
 from barback.worker import Worker, WorkerOptions, WorkerReport
 from drills.servers import Valkey
 
@@ -319,12 +320,11 @@ def berlin(*moment: int) -> float:
 def test_b16_cron_is_right_at_clock_changes() -> None:
     """`0 9 * * MON-FRI` fired at 8 and at 9 on 30 March 2026; `30 2 * * *` an hour late after the autumn change."""
     after_sunday = berlin(2026, 3, 29, 12)
-    assert next_after("0 9 * * MON-FRI", "Europe/Berlin", after_sunday) == berlin(2026, 3, 30, 9)
-    autumn = next_after("30 2 * * *", "Europe/Berlin", berlin(2026, 10, 25, 12))
+    assert Timing("0 9 * * MON-FRI", tz="Europe/Berlin").next_after(after_sunday) == berlin(2026, 3, 30, 9)
+    autumn = Timing("30 2 * * *", tz="Europe/Berlin").next_after(berlin(2026, 10, 25, 12))
     assert autumn == berlin(2026, 10, 26, 2, 30)
-    slots = [berlin(2026, 10, 25, 1)]
-    for _ in range(3):
-        slots.append(next_after("0 * * * *", "Europe/Berlin", slots[-1]))
+    first = berlin(2026, 10, 25, 1)
+    slots = [first, *Timing("0 * * * *", tz="Europe/Berlin").following(first, 3)]
     assert [later - earlier for earlier, later in pairwise(slots)] == [3600] * 3
 
 
@@ -333,8 +333,8 @@ async def test_b17_a_schedule_always_names_its_zone(broker: BullMQBroker, queue_
     of = does(queue_name, lambda _: None)
     schedule = Schedule("daily", of, "0 3 * * *")
     assert schedule.tz == "UTC"
-    stored = StoredSchedule("daily", "any", schedule.pattern, schedule.tz, "{}", next_at=4e9)
-    await broker.put_schedule(queue_name, stored, of.options)
+    stored = StoredSchedule("daily", "any", schedule.timing, "{}", next_at=4e9)
+    await broker.put_schedule(queue_name, stored)
     assert await broker._connection.run("HGET", f"bull:{queue_name}:repeat:daily", "tz") == "UTC"
 
 

@@ -10,6 +10,7 @@ import pytest
 from barback.answers import Created
 from barback.broker import Completed, HandedBack, Lease, NewFlow, NewJob, Retry, Settlement, StoredSchedule
 from barback.bullmq import BullMQBroker
+from barback.cron import Timing
 from barback.options import Deduplication, JobOptions
 
 from .side import NodeQueue
@@ -277,10 +278,10 @@ async def parent_of_finished(broker: BullMQBroker, queue: str) -> Write:
 
 async def scheduled(broker: BullMQBroker, queue: str) -> Write:
     slot = float(int(broker.now()) - 60)
-    schedule = StoredSchedule("often", "any", "* * * * *", "UTC", "{}", slot)
+    schedule = StoredSchedule("often", "any", Timing("* * * * *"), "{}", slot)
 
     async def write(broker: BullMQBroker, queue: str) -> str:
-        await broker.put_schedule(queue, schedule, JobOptions())
+        await broker.put_schedule(queue, schedule)
         return f"repeat:often:{round(slot * 1000)}"
 
     return write

@@ -1,6 +1,7 @@
 """What belongs to a whole queue: its workers, limits and schedules, as both sides see them."""
 
 import asyncio
+from dataclasses import replace
 import base64
 from datetime import UTC, datetime
 
@@ -8,6 +9,7 @@ import pytest
 
 from barback.broker import QueueLimits, StoredSchedule
 from barback.bullmq import BullMQBroker
+from barback.cron import Timing
 from barback.options import JobOptions, Retention
 
 from .pair import Pair, eventually, stays
@@ -105,14 +107,9 @@ async def test_python_reads_a_schedule_of_node(theirs: NodeQueue, broker: BullMQ
         "nightly", {"pattern": AT_THREE, "tz": "Europe/Berlin"}, {"name": "stats", "data": {"city": "köln"}}
     )
     [schedule] = await broker.schedules(theirs.name)
-    assert (schedule.id, schedule.name, schedule.pattern, schedule.tz) == (
-        "nightly",
-        "stats",
-        AT_THREE,
-        "Europe/Berlin",
-    )
+    assert (schedule.id, schedule.name) == ("nightly", "stats")
+    assert schedule.timing == Timing(AT_THREE, tz="Europe/Berlin")
     assert schedule.data == '{"city":"köln"}'
-    assert schedule.next_at is not None
     assert made is not None
     assert made == f"repeat:nightly:{round(schedule.next_at * 1000)}"
     record = await broker.get(theirs.name, made)
@@ -122,8 +119,8 @@ async def test_python_reads_a_schedule_of_node(theirs: NodeQueue, broker: BullMQ
 
 async def test_node_reads_a_schedule_of_python_and_its_next_job(theirs: NodeQueue, broker: BullMQBroker) -> None:
     slot = datetime(2040, 1, 1, 2, tzinfo=UTC).timestamp()
-    schedule = StoredSchedule("nightly", "stats", AT_THREE, "Europe/Berlin", '{"city":"köln"}', slot)
-    await broker.put_schedule(theirs.name, schedule, JobOptions(attempts=3, keep_failed=Retention(count=7)))
+    schedule = StoredSchedule("nightly", "stats", Timing(AT_THREE, tz="Europe/Berlin"), '{"city":"köln"}', slot)
+    await broker.put_schedule(theirs.name, replace(schedule, options=JobOptions(attempts=3, keep_failed=Retention(count=7))))
     [seen] = await theirs.schedulers()
     assert {name: seen[name] for name in ("key", "name", "pattern", "tz", "next")} == {
         "key": "nightly", "name": "stats", "pattern": AT_THREE, "tz": "Europe/Berlin", "next": slot * 1000,
@@ -142,8 +139,8 @@ async def test_a_schedule_of_python_and_its_job_lie_in_redis_as_node_writes_them
     theirs_id = await theirs.upsert_scheduler("nightly", {"pattern": AT_THREE, "tz": "UTC"}, {"name": "stats"})
     elsewhere = Stored(stored.client, f"{theirs.name}-python")
     slot = int(str(theirs_id).rpartition(":")[2]) / 1000
-    schedule = StoredSchedule("nightly", "stats", AT_THREE, "UTC", "{}", slot)
-    await broker.put_schedule(elsewhere.queue, schedule, JobOptions())
+    schedule = StoredSchedule("nightly", "stats", Timing(AT_THREE), "{}", slot)
+    await broker.put_schedule(elsewhere.queue, schedule)
     by_node, by_python = await stored.fields(str(theirs_id)), await elsewhere.fields(str(theirs_id))
     assert by_python.keys() == by_node.keys()
     assert by_python["rjk"] == by_node["rjk"]
@@ -163,13 +160,12 @@ async def test_node_works_a_slot_of_python_s_schedule_and_makes_the_next_one(
 ) -> None:
     slot = float(int(broker.now()))
     await broker.put_schedule(
-        theirs.name, StoredSchedule("often", "told", "* * * * * *", "UTC", "{}", slot), JobOptions()
+        theirs.name, StoredSchedule("often", "told", Timing("* * * * * *"), "{}", slot)
     )
     await theirs.work()
     first = f"repeat:often:{round(slot * 1000)}"
     assert await theirs.wait_until_finished(first) == {"id": first, "attempt": 1, "starts": 1}
     [schedule] = await broker.schedules(theirs.name)
-    assert schedule.next_at is not None
     assert schedule.next_at > slot
     await theirs.stop_workers()
     await theirs.remove_scheduler("often")
@@ -179,12 +175,12 @@ async def test_of_python_s_ticker_and_node_s_worker_only_one_makes_the_job_of_a_
     theirs: NodeQueue, broker: BullMQBroker
 ) -> None:
     slot = float(int(broker.now()))
-    schedule = StoredSchedule("often", "told", "0 3 * * *", "UTC", "{}", slot)
-    await broker.put_schedule(theirs.name, schedule, JobOptions())
-    assert await broker.advance_schedule(theirs.name, schedule, slot + 3600, JobOptions())
+    schedule = StoredSchedule("often", "told", Timing("0 3 * * *"), "{}", slot)
+    await broker.put_schedule(theirs.name, schedule)
+    assert await broker.advance_schedule(theirs.name, schedule, slot + 3600)
     # Node fetches the due job and would make the next one now; it has been made.
     assert await theirs.take() == f"repeat:often:{round(slot * 1000)}"
-    assert not await broker.advance_schedule(theirs.name, schedule, slot + 7200, JobOptions())
+    assert not await broker.advance_schedule(theirs.name, schedule, slot + 7200)
     [after] = await broker.schedules(theirs.name)
     assert after.next_at == slot + 3600
     assert await theirs.ids("delayed") == [f"repeat:often:{round((slot + 3600) * 1000)}"]

@@ -193,13 +193,22 @@ class BullMQBroker:
     async def schedules(self, queue: str) -> list[StoredSchedule]:
         return await scheduling.read_schedules(self._connection, self._keys(queue))
 
-    async def put_schedule(self, queue: str, schedule: StoredSchedule, options: JobOptions) -> None:
-        await scheduling.put_schedule(self._connection, self._keys(queue), schedule, options, self.now())
+    async def put_schedule(self, queue: str, schedule: StoredSchedule) -> None:
+        await scheduling.put_schedule(self._connection, self._keys(queue), schedule, self.now())
 
-    async def advance_schedule(self, queue: str, schedule: StoredSchedule, next_at: float, options: JobOptions) -> bool:
-        return await scheduling.advance_schedule(
-            self._connection, self._keys(queue), schedule, next_at, options, self.now()
-        )
+    async def advance_schedule(self, queue: str, schedule: StoredSchedule, next_at: float) -> bool:
+        return await scheduling.advance_schedule(self._connection, self._keys(queue), schedule, next_at, self.now())
+
+    async def remove_schedule(self, queue: str, schedule_id: str) -> bool:
+        return await scheduling.remove_schedule(self._connection, self._keys(queue), schedule_id)
+
+    async def notes(self, queue: str) -> dict[str, str]:
+        return await scheduling.read_notes(self._connection, self._keys(queue))
+
+    async def set_notes(
+        self, queue: str, notes: Mapping[str, str | None], *, expected: Mapping[str, str | None] | None = None
+    ) -> bool:
+        return await scheduling.set_notes(self._connection, self._keys(queue), notes, expected or {})
 
     def _keys(self, queue: str) -> Keys:
         return keys_of(self._prefix, queue)

@@ -1,15 +1,25 @@
-"""Schedules, kept by BullMQ's own job schedulers so that Node and bull-board see and continue them."""
+"""Schedules, kept by BullMQ's own job schedulers so that Node and bull-board see and continue them.
 
+What BullMQ has no place for (whose a schedule is, what to do with missed slots) lies in a hash of our own beside them.
+"""
+
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from barback.broker import StoredSchedule
-from barback.bullmq.codec import encode_options, ms, pairs
-from barback.bullmq.connection import Connection
+from barback.bullmq.codec import decode_options, encode_options, ms, pairs
+from barback.bullmq.connection import Command, Connection
 from barback.bullmq.keys import Keys
 from barback.bullmq.layout import run_keeping_layout
 from barback.bullmq.packing import pack
+from barback.cron import Timing
 from barback.errors import BrokerError
 from barback.options import JobOptions
+
+NOTES = "barback:schedules"
+MADE = "ic"
+"""What BullMQ calls the number of jobs that a scheduler has made."""
 
 
 async def read_schedules(connection: Connection, keys: Keys) -> list[StoredSchedule]:
@@ -17,31 +27,40 @@ async def read_schedules(connection: Connection, keys: Keys) -> list[StoredSched
     scored: list[Any] = await connection.run("ZRANGE", keys["repeat"], 0, -1, "WITHSCORES")
     stored: list[StoredSchedule] = []
     for schedule_id, score in _with_scores(scored):
-        fields: dict[str, str] = await connection.run("HGETALL", f"{keys['repeat']}:{schedule_id}")
-        if fields:
-            stored.append(_decode(schedule_id, fields, score))
+        fields = await _read(connection, keys, schedule_id)
+        if MADE in fields:
+            stored.append(_decode(schedule_id, fields, float(score) / 1000))
     return stored
 
 
 async def put_schedule(
-    connection: Connection, keys: Keys, schedule: StoredSchedule, options: JobOptions, now: float
+    connection: Connection, keys: Keys, schedule: StoredSchedule, now: float
 ) -> None:
     """Make or replace; the job that the old one had waiting is removed by BullMQ's script.
 
     :raises BrokerError: a job of the same slot exists that cannot be replaced.
     """
-    assert schedule.next_at is not None  # noqa: S101 — a schedule is put with its next time
     names = keys.many(
         "repeat", "delayed", "wait", "paused", "meta", "prioritized", "marker", "id", "events", "pc", "active"
     )
-    template = {k: v for k, v in encode_options(options).items() if k != "delay"}
-    scheduler = {"name": schedule.name, "tz": schedule.tz, "pattern": schedule.pattern}
-    command = connection.script(
+    made = int((await _read(connection, keys, schedule.id)).get(MADE) or 1)
+    wire = encode_options(schedule.options)
+    template = {k: v for k, v in wire.items() if k != "delay"}
+    timing = schedule.timing
+    scheduler = {"name": schedule.name} | _bounds(timing)
+    if timing.pattern is not None:
+        scheduler |= {"pattern": timing.pattern, "tz": timing.tz}
+    put = connection.script(
         "addJobScheduler", names, ms(schedule.next_at), pack(scheduler), schedule.id, schedule.data,
-        pack(template), pack(_next_options(schedule, schedule.next_at, options, now, count=1)),
+        pack(template), pack(_next_options(schedule, schedule.next_at, wire, now, made)),
         ms(now), keys.base, "",
     )  # fmt: skip
-    [answer] = await run_keeping_layout(connection, keys, [command])
+    commands = [put]
+    if timing.every_s is not None:
+        # Told of a period, BullMQ's script would count it from now.
+        period = ("every", ms(timing.every_s), "offset", ms(timing.offset_s))
+        commands.append(("HSET", f"{keys['repeat']}:{schedule.id}", *period))
+    answer, *_ = await run_keeping_layout(connection, keys, commands)
     if isinstance(answer, int) and answer < 0:
         raise BrokerError(
             f"Schedule '{schedule.id}' of '{keys.queue}': a job of its next slot exists and cannot be replaced "
@@ -50,47 +69,125 @@ async def put_schedule(
 
 
 async def advance_schedule(
-    connection: Connection, keys: Keys, schedule: StoredSchedule, next_at: float, options: JobOptions, now: float
+    connection: Connection, keys: Keys, schedule: StoredSchedule, next_at: float, now: float
 ) -> bool:
     """Compare and set: make the job of `next_at` if `schedule.next_at` is still the one that is due."""
-    assert schedule.next_at is not None  # noqa: S101 — only a schedule with a due slot is advanced
+    fields = await _read(connection, keys, schedule.id)
+    template = json.loads(fields.get("opts") or "{}")
     producer_id = f"repeat:{schedule.id}:{ms(schedule.next_at)}"
     names = [
         *keys.many("repeat", "delayed", "wait", "paused", "meta", "prioritized", "marker", "id", "events", "pc"),
         keys.job(producer_id),
         keys["active"],
     ]
+    every_s = schedule.timing.every_s
+    if every_s is not None and ms(next_at) == ms(schedule.next_at) + ms(every_s):
+        # BullMQ's script makes the slot that follows what it is told of the time: none is left out.
+        now = schedule.next_at
     command = connection.script(
         "updateJobScheduler", names, ms(next_at), schedule.id, schedule.data,
-        pack(_next_options(schedule, next_at, options, now, count=2)), ms(now), keys.base, producer_id,
+        pack(_next_options(schedule, next_at, template, now, schedule.made + 1)), ms(now), keys.base, producer_id,
     )  # fmt: skip
     [answer] = await run_keeping_layout(connection, keys, [command])
     return answer is not None
 
 
+async def remove_schedule(connection: Connection, keys: Keys, schedule_id: str) -> bool:
+    """Remove it, and its next job if that is delayed."""
+    command: Command = connection.script(
+        "removeJobScheduler", keys.many("repeat", "delayed", "events"), schedule_id, keys.base
+    )
+    return await connection.run(*command) == 0
+
+
+async def read_notes(connection: Connection, keys: Keys) -> dict[str, str]:
+    return dict(await connection.run("HGETALL", keys[NOTES]))
+
+
+async def set_notes(
+    connection: Connection, keys: Keys, notes: Mapping[str, str | None], expected: Mapping[str, str | None]
+) -> bool:
+    told = [{name: text if text is not None else False for name, text in some.items()} for some in (expected, notes)]
+    return bool(await connection.run(*connection.script("setNotes", [keys[NOTES]], pack(told))))
+
+
+async def _read(connection: Connection, keys: Keys, schedule_id: str) -> dict[str, str]:
+    return dict(await connection.run("HGETALL", f"{keys['repeat']}:{schedule_id}"))
+
+
 def _next_options(
-    schedule: StoredSchedule, next_at: float, options: JobOptions, now: float, count: int
+    schedule: StoredSchedule, next_at: float, template: Mapping[str, Any], now: float, count: int
 ) -> dict[str, Any]:
     """What Node stores with a scheduler's next job, so that either side can go on from it."""
-    return encode_options(options) | {
+    timing = schedule.timing
+    repeat = _bounds(timing) | {"count": count}
+    if timing.every_s is not None:
+        repeat |= {"every": ms(timing.every_s), "offset": ms(timing.offset_s)}
+    else:
+        repeat |= {"pattern": timing.pattern, "tz": timing.tz}
+    return {
+        **template,
         "jobId": f"repeat:{schedule.id}:{ms(next_at)}",
         "delay": max(0, ms(next_at) - ms(now)),
         "timestamp": ms(now),
         "prevMillis": ms(next_at),
         "repeatJobKey": schedule.id,
-        "repeat": {"pattern": schedule.pattern, "tz": schedule.tz, "count": count},
+        "repeat": repeat,
     }
 
 
-def _decode(schedule_id: str, fields: dict[str, str], score: str) -> StoredSchedule:
+def _bounds(timing: Timing) -> dict[str, Any]:
+    bounds = {
+        "startDate": None if timing.start is None else ms(timing.start),
+        "endDate": None if timing.end is None else ms(timing.end),
+        "limit": timing.limit,
+    }
+    return {name: value for name, value in bounds.items() if value is not None}
+
+
+def _decode(schedule_id: str, fields: Mapping[str, str], next_at: float) -> StoredSchedule:
+    every_s = _seconds(fields, "every")
+    offset_s = _seconds(fields, "offset") or 0.0
+    if every_s is not None:
+        # Node leaves it out, or counts from its first slot.
+        offset_s = round(next_at * 1000) % round(every_s * 1000) / 1000
+    timing = Timing(
+        None if every_s is not None else fields.get("pattern"),
+        every_s,
+        fields.get("tz") or "UTC",
+        offset_s,
+        _seconds(fields, "startDate"),
+        _seconds(fields, "endDate"),
+        _number(fields, "limit"),
+    )
     return StoredSchedule(
         schedule_id,
         fields.get("name", schedule_id),
-        fields.get("pattern"),
-        fields.get("tz"),
+        timing,
         fields.get("data") or "{}",
-        float(score) / 1000,
+        next_at,
+        _options(fields.get("opts") or "{}"),
+        _number(fields, MADE) or 1,
     )
+
+
+def _options(text: str) -> JobOptions:
+    """What cannot be read is as if it were not there: looking must not fail."""
+    try:
+        return decode_options(text)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return JobOptions()
+
+
+def _seconds(fields: Mapping[str, str], name: str) -> float | None:
+    number = _number(fields, name)
+    return None if number is None else number / 1000
+
+
+def _number(fields: Mapping[str, str], name: str) -> int | None:
+    """None: there is none, or it cannot be read."""
+    text = fields.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _with_scores(answer: list[Any]) -> list[tuple[str, str]]:

@@ -28,6 +28,7 @@ OWN_KEYS = {
     "renewLocks": 2,
     "restoreOrphans": 10,
     "setAlone": 2,
+    "setNotes": 1,
 }
 
 

@@ -1,4 +1,4 @@
-"""The command line: `barback work | dev | enqueue | jobs`.
+"""The command line: `barback work | dev | enqueue | jobs | schedules`.
 
 front.py       the group itself: options that come first, and how an error ends (one line, an exit code)
 invocation.py  what every command is given: the project, the app, the settings
@@ -12,9 +12,10 @@ from barback.cli.dev import dev, prepare
 from barback.cli.enqueue import enqueue
 from barback.cli.front import main
 from barback.cli.jobs import jobs
+from barback.cli.schedules import schedules
 from barback.cli.work import work
 
-for command in (work, dev, prepare, enqueue, jobs):
+for command in (work, dev, prepare, enqueue, jobs, schedules):
     main.add_command(command)
 
 __all__ = ["main"]

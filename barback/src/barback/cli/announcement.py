@@ -9,7 +9,7 @@ import click
 from barback.cli.dev_servers import DevServers
 from barback.cli.invocation import Invocation
 from barback.cli.printing import print_facts
-from barback.cron import Schedule, next_after
+from barback.schedule import Schedule
 from barback.settings import Settings, mask_url
 
 
@@ -55,8 +55,12 @@ def _postgres(servers: DevServers) -> list[tuple[str, str]]:
 
 
 def _schedule(schedule: Schedule) -> str:
-    following = datetime.fromtimestamp(next_after(schedule.pattern, schedule.tz, time.time()), ZoneInfo(schedule.tz))
-    return f"{schedule.id}: {schedule.pattern} {schedule.tz}, next {following:%Y-%m-%d %H:%M}"
+    timing = schedule.timing
+    what = f"every {timing.every_s:g} s" if timing.pattern is None else f"{timing.pattern} {timing.tz}"
+    slot = timing.next_after(time.time())
+    if slot is None:
+        return f"{schedule.id}: {what}, over"
+    return f"{schedule.id}: {what}, next {datetime.fromtimestamp(slot, ZoneInfo(timing.tz)):%Y-%m-%d %H:%M}"
 
 
 def _several(name: str, values: list[str]) -> list[tuple[str, str]]:

@@ -1,20 +1,16 @@
 """`barback jobs`: look at queues and jobs, and put right what went wrong."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from barback.app import AnyApp
 from barback.broker import LISTED_STATES, Broker, JobRecord, ListedState
+from barback.cli.asking import ask, say_done
 from barback.cli.invocation import Invocation
 from barback.cli.job_details import as_facts, as_json
-from barback.cli.printing import moment, print_facts, print_json, print_table, printable, shorten
-from barback.connect import open_broker
+from barback.cli.printing import moment, print_facts, print_json, print_table, shorten
 from barback.errors import UsageError
-
-ResultT = TypeVar("ResultT")
 
 json_option = click.option("--json", "as_json_", is_flag=True, help="One JSON document, for machines.")
 queue_argument = click.argument("queue")
@@ -35,7 +31,7 @@ def jobs(context: click.Context, as_json_: bool) -> None:
 @click.pass_obj
 def counts(invocation: Invocation, as_json_: bool) -> None:
     """How many jobs are in which state, by queue."""
-    found = _ask(invocation, lambda broker: _counts(broker, invocation.app))
+    found = ask(invocation, lambda broker: _counts(broker, invocation.app))
     if as_json_:
         print_json({"queues": found})
         return
@@ -53,7 +49,7 @@ def counts(invocation: Invocation, as_json_: bool) -> None:
 def list_(invocation: Invocation, queue: str, state: ListedState, start: int, limit: int, as_json_: bool) -> None:
     """Jobs of QUEUE in one state, in the order in which they will run; finished ones newest first."""
     _check(invocation, queue)
-    records = _ask(invocation, lambda broker: broker.list_jobs(queue, state, start, limit))
+    records = ask(invocation, lambda broker: broker.list_jobs(queue, state, start, limit))
     if as_json_:
         print_json([as_json(record) for record in records])
     elif records:
@@ -74,7 +70,7 @@ def show(invocation: Invocation, queue: str, job_id: str, as_json_: bool) -> Non
     async def look(broker: Broker) -> tuple[JobRecord | None, list[str]]:
         return await broker.get(queue, job_id), await broker.logs(queue, job_id)
 
-    record, logs = _ask(invocation, look)
+    record, logs = ask(invocation, look)
     if record is None:
         raise UsageError(f"No job {job_id!r} in queue '{queue}'.")
     if as_json_:
@@ -91,8 +87,8 @@ def show(invocation: Invocation, queue: str, job_id: str, as_json_: bool) -> Non
 def retry(invocation: Invocation, queue: str, job_id: str, as_json_: bool) -> None:
     """Put a failed or completed job back to waiting, its attempts counted anew."""
     _check(invocation, queue)
-    _ask(invocation, lambda broker: broker.retry(queue, job_id))
-    _done(f"job {job_id} waits again", {"retried": job_id}, as_json_)
+    ask(invocation, lambda broker: broker.retry(queue, job_id))
+    say_done(f"job {job_id} waits again", {"retried": job_id}, as_json_)
 
 
 @jobs.command()
@@ -103,9 +99,9 @@ def retry(invocation: Invocation, queue: str, job_id: str, as_json_: bool) -> No
 def remove(invocation: Invocation, queue: str, job_id: str, as_json_: bool) -> None:
     """Remove a job that does not run."""
     _check(invocation, queue)
-    if not _ask(invocation, lambda broker: broker.remove(queue, job_id)):
+    if not ask(invocation, lambda broker: broker.remove(queue, job_id)):
         raise UsageError(f"No job {job_id!r} in queue '{queue}'.")
-    _done(f"job {job_id} is removed", {"removed": job_id}, as_json_)
+    say_done(f"job {job_id} is removed", {"removed": job_id}, as_json_)
 
 
 @jobs.command()
@@ -116,8 +112,8 @@ def remove(invocation: Invocation, queue: str, job_id: str, as_json_: bool) -> N
 def promote(invocation: Invocation, queue: str, job_id: str, as_json_: bool) -> None:
     """Run a delayed job now."""
     _check(invocation, queue)
-    _ask(invocation, lambda broker: broker.promote(queue, job_id))
-    _done(f"job {job_id} is no longer delayed", {"promoted": job_id}, as_json_)
+    ask(invocation, lambda broker: broker.promote(queue, job_id))
+    say_done(f"job {job_id} is no longer delayed", {"promoted": job_id}, as_json_)
 
 
 @jobs.command()
@@ -129,8 +125,8 @@ def promote(invocation: Invocation, queue: str, job_id: str, as_json_: bool) -> 
 def cancel(invocation: Invocation, queue: str, job_id: str, reason: str, as_json_: bool) -> None:
     """End a job that runs: it fails, without retries. Its worker hears of it within a third of its lock (3.3 s)."""
     _check(invocation, queue)
-    _ask(invocation, lambda broker: broker.cancel(queue, job_id, reason))
-    _done(f"job {job_id} will be cancelled", {"cancelled": job_id}, as_json_)
+    ask(invocation, lambda broker: broker.cancel(queue, job_id, reason))
+    say_done(f"job {job_id} will be cancelled", {"cancelled": job_id}, as_json_)
 
 
 @jobs.command()
@@ -140,8 +136,8 @@ def cancel(invocation: Invocation, queue: str, job_id: str, reason: str, as_json
 def pause(invocation: Invocation, queue: str, as_json_: bool) -> None:
     """Let no worker start jobs of QUEUE; those that run go on."""
     _check(invocation, queue)
-    _ask(invocation, lambda broker: broker.pause(queue))
-    _done(f"queue {queue} is paused", {"paused": queue}, as_json_)
+    ask(invocation, lambda broker: broker.pause(queue))
+    say_done(f"queue {queue} is paused", {"paused": queue}, as_json_)
 
 
 @jobs.command()
@@ -151,8 +147,8 @@ def pause(invocation: Invocation, queue: str, as_json_: bool) -> None:
 def resume(invocation: Invocation, queue: str, as_json_: bool) -> None:
     """End a pause."""
     _check(invocation, queue)
-    _ask(invocation, lambda broker: broker.resume(queue))
-    _done(f"queue {queue} is resumed", {"resumed": queue}, as_json_)
+    ask(invocation, lambda broker: broker.resume(queue))
+    say_done(f"queue {queue} is resumed", {"resumed": queue}, as_json_)
 
 
 @jobs.command()
@@ -162,17 +158,9 @@ def resume(invocation: Invocation, queue: str, as_json_: bool) -> None:
 def repair(invocation: Invocation, queue: str, as_json_: bool) -> None:
     """Find jobs of QUEUE that other BullMQ versions lost from every list, and put them back to waiting."""
     _check(invocation, queue)
-    found = _ask(invocation, lambda broker: broker.repair(queue))
+    found = ask(invocation, lambda broker: broker.repair(queue))
     text = f"put back {len(found)}: {' '.join(found)}" if found else "nothing to repair"
-    _done(text, {"repaired": found}, as_json_)
-
-
-def _ask(invocation: Invocation, question: Callable[[Broker], Awaitable[ResultT]]) -> ResultT:
-    async def ask() -> ResultT:
-        async with open_broker(invocation.settings_or_dev()) as broker:
-            return await question(broker)
-
-    return asyncio.run(ask())
+    say_done(text, {"repaired": found}, as_json_)
 
 
 async def _counts(broker: Broker, app: AnyApp) -> list[dict[str, Any]]:
@@ -193,10 +181,3 @@ def _name(queue: dict[str, Any]) -> str:
 def _row(record: JobRecord) -> list[str | int]:
     payload, reason = shorten(record.data), shorten(record.failed_reason or "")
     return [record.id, record.name, moment(record.added_at), record.attempts_made, payload, reason]
-
-
-def _done(text: str, value: dict[str, Any], as_json_: bool) -> None:
-    if as_json_:
-        print_json(value)
-    else:
-        click.echo(printable(text))

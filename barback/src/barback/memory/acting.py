@@ -45,7 +45,7 @@ def promote(queues: Queues, key: JobKey) -> None:
 
 def _is_next_of_schedule(queue: Queue, job: StoredJob) -> bool:
     schedule = queue.schedules.get(job.schedule_id or "")
-    return schedule is not None and job.id == slot_id(schedule.id, schedule.next_at or 0.0)
+    return schedule is not None and job.id == slot_id(schedule.id, schedule.next_at)
 
 
 def _is_worked(queues: Queues, job: StoredJob) -> bool:

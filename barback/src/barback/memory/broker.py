@@ -179,16 +179,27 @@ class MemoryBroker:
         self._wake()
 
     async def schedules(self, queue: str) -> list[StoredSchedule]:
-        return sorted(self._queues[queue].schedules.values(), key=lambda schedule: schedule.next_at or 0.0)
+        return sorted(self._queues[queue].schedules.values(), key=lambda schedule: schedule.next_at)
 
-    async def put_schedule(self, queue: str, schedule: StoredSchedule, options: JobOptions) -> None:
-        scheduling.put(self._queues, self._queues[queue], schedule, options)
+    async def put_schedule(self, queue: str, schedule: StoredSchedule) -> None:
+        scheduling.put(self._queues, self._queues[queue], schedule)
         self._wake()
 
-    async def advance_schedule(self, queue: str, schedule: StoredSchedule, next_at: float, options: JobOptions) -> bool:
-        advanced = scheduling.advance(self._queues, self._queues[queue], schedule, next_at, options)
+    async def advance_schedule(self, queue: str, schedule: StoredSchedule, next_at: float) -> bool:
+        advanced = scheduling.advance(self._queues, self._queues[queue], schedule, next_at)
         self._wake()
         return advanced
+
+    async def remove_schedule(self, queue: str, schedule_id: str) -> bool:
+        return scheduling.remove(self._queues[queue], schedule_id)
+
+    async def notes(self, queue: str) -> dict[str, str]:
+        return dict(self._queues[queue].notes)
+
+    async def set_notes(
+        self, queue: str, notes: Mapping[str, str | None], *, expected: Mapping[str, str | None] | None = None
+    ) -> bool:
+        return scheduling.set_notes(self._queues[queue], notes, expected or {})
 
     def _is_ready(self, queue: str) -> bool:
         held = self._queues[queue]

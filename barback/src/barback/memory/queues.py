@@ -150,6 +150,7 @@ class Queue:
     cancels: dict[str, str] = field(default_factory=dict[str, str])
     """Why running jobs shall end, by the token of their lock, until their worker was told."""
     schedules: dict[str, StoredSchedule] = field(default_factory=dict[str, StoredSchedule])
+    notes: dict[str, str] = field(default_factory=dict[str, str])
     limits: QueueLimits = field(default_factory=QueueLimits)
     rate_used: int = 0
     rate_until: float = 0.0

@@ -1,35 +1,49 @@
 """Schedules: each has one next job, delayed until its slot."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from barback.broker import StoredSchedule
 from barback.errors import BrokerError
 from barback.memory import adding, deduplication
 from barback.memory.queues import JobKey, Queue, Queues, StoredJob, moment, slot_id
-from barback.options import JobOptions
 
 
-def put(queues: Queues, queue: Queue, schedule: StoredSchedule, options: JobOptions) -> None:
-    if schedule.next_at is None:
-        raise BrokerError(f"Schedule '{schedule.id}' of '{queue.name}' was not put: it has no next time.")
+def put(queues: Queues, queue: Queue, schedule: StoredSchedule) -> None:
     before = queue.schedules.get(schedule.id)
-    replaced = before is not None and before.next_at is not None and _take_back(queue, schedule.id, before.next_at)
+    replaced = before is not None and _take_back(queue, schedule.id, before.next_at)
     if slot_id(schedule.id, schedule.next_at) in queue.jobs and not replaced:
         raise BrokerError(
             f"Schedule '{schedule.id}' of '{queue.name}': a job of its next slot exists and cannot be replaced."
         )
-    queue.schedules[schedule.id] = replace(schedule, next_at=moment(schedule.next_at))
-    _make_job(queues, queue, schedule, schedule.next_at, options)
+    made = before.made if before is not None else 1
+    queue.schedules[schedule.id] = replace(schedule, next_at=moment(schedule.next_at), made=made)
+    _make_job(queues, queue, schedule)
 
 
-def advance(queues: Queues, queue: Queue, schedule: StoredSchedule, next_at: float, options: JobOptions) -> bool:
+def advance(queues: Queues, queue: Queue, schedule: StoredSchedule, next_at: float) -> bool:
     known = queue.schedules.get(schedule.id)
-    if known is None or schedule.next_at is None or known.next_at != moment(schedule.next_at):
+    if known is None or known.next_at != moment(schedule.next_at) or slot_id(schedule.id, next_at) in queue.jobs:
         return False
-    if slot_id(schedule.id, next_at) in queue.jobs:
+    known = queue.schedules[schedule.id] = replace(known, next_at=moment(next_at), made=known.made + 1)
+    _make_job(queues, queue, known)
+    return True
+
+
+def remove(queue: Queue, schedule_id: str) -> bool:
+    schedule = queue.schedules.pop(schedule_id, None)
+    if schedule is None:
         return False
-    queue.schedules[schedule.id] = replace(known, next_at=moment(next_at))
-    _make_job(queues, queue, known, next_at, options)
+    job_id = slot_id(schedule_id, schedule.next_at)
+    if job_id in queue.jobs and queue.state(job_id) == "delayed":
+        _delete(queue, queue.jobs[job_id])
+    return True
+
+
+def set_notes(queue: Queue, notes: Mapping[str, str | None], expected: Mapping[str, str | None]) -> bool:
+    if any(queue.notes.get(name) != text for name, text in expected.items()):
+        return False
+    queue.notes = {name: text for name, text in {**queue.notes, **notes}.items() if text is not None}
     return True
 
 
@@ -38,25 +52,29 @@ def _take_back(queue: Queue, schedule_id: str, at: float) -> bool:
     job = queue.jobs.get(slot_id(schedule_id, at))
     if job is None or queue.state(job.id) not in _replaceable(queue):
         return False
+    _delete(queue, job)
+    return True
+
+
+def _delete(queue: Queue, job: StoredJob) -> None:
     queue.take(job.id)
     deduplication.removed(queue, job)
     del queue.jobs[job.id]
-    return True
 
 
 def _replaceable(queue: Queue) -> tuple[str, ...]:
     return ("delayed", "prioritized") if queue.paused else ("delayed", "prioritized", "waiting")
 
 
-def _make_job(queues: Queues, queue: Queue, schedule: StoredSchedule, at: float, options: JobOptions) -> None:
+def _make_job(queues: Queues, queue: Queue, schedule: StoredSchedule) -> None:
     queue.next_id()
     job = StoredJob(
-        key=JobKey(queue.name, slot_id(schedule.id, at)),
+        key=JobKey(queue.name, slot_id(schedule.id, schedule.next_at)),
         name=schedule.name,
         data=schedule.data,
-        options=options,
+        options=replace(schedule.options, delay_s=0.0),
         added_at=queues.now,
-        delay_s=max(0.0, moment(at - queues.now)),
+        delay_s=max(0.0, moment(schedule.next_at - queues.now)),
         schedule_id=schedule.id,
     )
     queue.jobs[job.id] = job

@@ -1,0 +1,188 @@
+"""`barback schedules`: what runs when, what a deploy would change, and stopping and starting single ones."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from barback.answers import Created
+from barback.app import AnyApp
+from barback.broker import Broker, StoredSchedule
+from barback.cli.asking import ask, say_done
+from barback.cli.invocation import Invocation
+from barback.cli.logging import configure_logging
+from barback.cli.printing import moment, print_json, print_table
+from barback.cron import Timing
+from barback.errors import UsageError, did_you_mean
+from barback.producer import Producer
+from barback.release import release_of
+from barback.schedule import Schedule
+from barback.schedules.plan import Change, Kind
+from barback.schedules.reconciler import Reconciler
+
+NEXT_TIMES = 5
+DIFFERS: Mapping[Kind, str] = {
+    "add": "not put yet",
+    "change": "differs from the code",
+    "remove": "not in the code",
+    "keep": "",
+    "paused": "paused",
+    "taken": "made by another program",
+}
+WILL: Mapping[Kind, str] = {
+    "add": "add",
+    "change": "change",
+    "remove": "remove",
+    "keep": "keep",
+    "paused": "leave paused",
+    "taken": "leave to another program",
+}
+
+json_option = click.option("--json", "as_json_", is_flag=True, help="One JSON document, for machines.")
+id_argument = click.argument("schedule_id", metavar="ID")
+
+
+@click.group(invoke_without_command=True)
+@json_option
+@click.pass_context
+def schedules(context: click.Context, as_json_: bool) -> None:
+    """Look at the schedules; without a command: all of them, those of other programs too."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_, as_json_=as_json_)
+
+
+@schedules.command("list")
+@json_option
+@click.pass_obj
+def list_(invocation: Invocation, as_json_: bool) -> None:
+    """What runs when."""
+    rows = ask(invocation, lambda broker: _look(invocation, broker))
+    if as_json_:
+        print_json({"schedules": rows})
+    elif rows:
+        headers = ["id", "queue", "job", "when", "next", "state"]
+        print_table(headers, [[*(row[name] for name in headers[:4]), moment(row["nextAt"]), row["state"]] for row in rows])
+    else:
+        click.echo("no schedules")
+
+
+@schedules.command()
+@json_option
+@click.pass_obj
+def plan(invocation: Invocation, as_json_: bool) -> None:
+    """What a deploy of this code would add, change and remove."""
+    _say_changes(ask(invocation, lambda broker: _reconciler(invocation, broker).plan()), WILL, as_json_)
+
+
+@schedules.command()
+@json_option
+@click.pass_obj
+def apply(invocation: Invocation, as_json_: bool) -> None:
+    """Make the stored schedules those of this code, also if a newer release has declared others.
+
+    A starting worker does it by itself, unless its release is the older one.
+    """
+    configure_logging()
+    _say_changes(ask(invocation, lambda broker: _reconciler(invocation, broker).apply(force=True)), WILL, as_json_)
+
+
+@schedules.command()
+@id_argument
+@json_option
+@click.pass_obj
+def pause(invocation: Invocation, schedule_id: str, as_json_: bool) -> None:
+    """Make no more jobs of schedule ID, whatever is deployed, until it is resumed."""
+    queue = _declared(invocation.app, schedule_id).job.queue
+    ask(invocation, lambda broker: _reconciler(invocation, broker).pause(queue, schedule_id))
+    say_done(f"schedule {schedule_id} is paused", {"paused": schedule_id}, as_json_)
+
+
+@schedules.command()
+@id_argument
+@json_option
+@click.pass_obj
+def resume(invocation: Invocation, schedule_id: str, as_json_: bool) -> None:
+    """End a pause."""
+    queue = _declared(invocation.app, schedule_id).job.queue
+    ask(invocation, lambda broker: _reconciler(invocation, broker).resume(queue, schedule_id))
+    say_done(f"schedule {schedule_id} goes on", {"resumed": schedule_id}, as_json_)
+
+
+@schedules.command()
+@id_argument
+@json_option
+@click.pass_obj
+def run(invocation: Invocation, schedule_id: str, as_json_: bool) -> None:
+    """Enqueue the job of schedule ID now, beside its slots."""
+    schedule = _declared(invocation.app, schedule_id)
+    limits = invocation.settings.payload_limits
+    answer = ask(invocation, lambda broker: Producer(broker, limits)(schedule.job, schedule.data))
+    job_id = answer.job_id if isinstance(answer, Created) else answer.by
+    say_done(f"job {job_id} of {schedule.job.queue} is enqueued", {"job": job_id}, as_json_)
+
+
+def _reconciler(invocation: Invocation, broker: Broker) -> Reconciler:
+    app = invocation.app
+    limits = invocation.settings.payload_limits
+    return Reconciler(broker, app.name, release_of(app), app.registry.queues, app.schedules, limits)
+
+
+def _declared(app: AnyApp, schedule_id: str) -> Schedule:
+    for schedule in app.schedules:
+        if schedule.id == schedule_id:
+            return schedule
+    hint = did_you_mean(schedule_id, [schedule.id for schedule in app.schedules])
+    raise UsageError(f"The app declares no schedule '{schedule_id}'.{hint}")
+
+
+async def _look(invocation: Invocation, broker: Broker) -> list[dict[str, Any]]:
+    changes = await _reconciler(invocation, broker).plan()
+    rows: list[dict[str, Any]] = []
+    for queue in invocation.app.registry.queues:
+        known = {change.schedule_id: change for change in changes[queue]}
+        others = [one for one in await broker.schedules(queue) if one.id not in known]
+        rows += [_row(queue, _shown(change), DIFFERS[change.kind], broker.now()) for change in known.values()]
+        rows += [_row(queue, one, DIFFERS["taken"], broker.now()) for one in others]
+    return rows
+
+
+def _shown(change: Change) -> StoredSchedule:
+    """What is stored; of one that is not, what shall be."""
+    shown = change.stored or (change.wanted.stored if change.wanted else None)
+    return shown if shown is not None else StoredSchedule(change.schedule_id, "-", Timing(), "{}", 0.0)
+
+
+def _row(queue: str, schedule: StoredSchedule, state: str, now: float) -> dict[str, Any]:
+    following = schedule.timing.following(now, NEXT_TIMES) if schedule.next_at else []
+    return {
+        "id": schedule.id,
+        "queue": queue,
+        "job": schedule.name,
+        "when": schedule.timing.describe(),
+        "nextAt": following[0] if following else None,
+        "nextTimes": following,
+        "state": state,
+    }
+
+
+def _say_changes(changes: Mapping[str, Sequence[Change]], words: Mapping[Kind, str], as_json_: bool) -> None:
+    told = [
+        {"queue": queue, "id": change.schedule_id, "change": change.kind, "from": _when(change.stored), "to": _to(change)}
+        for queue, some in changes.items()
+        for change in some
+    ]
+    if as_json_:
+        print_json({"changes": told})
+    elif told:
+        rows = [[words[one["change"]], one["id"], one["queue"], one["from"], one["to"]] for one in told]
+        print_table(["", "id", "queue", "from", "to"], rows)
+    else:
+        click.echo("nothing to change")
+
+
+def _to(change: Change) -> str:
+    return _when(change.wanted.stored if change.wanted else None)
+
+
+def _when(schedule: StoredSchedule | None) -> str:
+    return "-" if schedule is None else schedule.timing.describe()

@@ -1,0 +1,173 @@
+"""Makes the job of each slot when it is due, not when the last one gets a worker: a busy queue runs cron on time (P13).
+
+Every worker ticks: advancing is a compare-and-set, and of two only one makes the job. What others made (Node,
+bull-board) goes on too. Slots that passed while nobody ticked are none, one or all made up for (P14).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+import structlog
+
+from barback.broker import Broker, StoredSchedule
+from barback.errors import BarbackError, BrokerError
+from barback.outage import Outage
+from barback.schedule import Missed
+from barback.schedules.marks import read_marks
+from barback.seldom import Seldom
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.schedules")
+
+LONGEST_REST_S = 5.0
+SHORTEST_REST_S = 0.02
+RETRY_S = 1.0
+SLOTS_TRIED = 10
+"""How many slots are tried when they have their jobs already: run ahead of time, or made by a clock that was ahead."""
+MISSED_AFTER_S = 60.0
+"""A slot is missed if nobody made the next one's job so long after it, or before that one came."""
+MADE_UP_AT_ONCE = 1_000
+"""Missed slots made up for in one tick; the others follow with the next one."""
+WATCH_EVERY_S = 30.0
+SAID_EVERY_S = 3600.0
+
+
+class Ticker:
+    """Ticks all schedules of some queues."""
+
+    def __init__(self, broker: Broker, queues: Sequence[str], outage: Outage | None = None) -> None:
+        self._broker = broker
+        self._queues = queues
+        self._outage = outage or Outage()
+        self._seldom = Seldom(SAID_EVERY_S)
+        self._watch_at = 0.0
+
+    async def run(self) -> None:
+        """Tick for ever."""
+        while True:
+            try:
+                rest_s = await self.tick()
+            except BarbackError as error:
+                self._outage.failed("advance schedules", error)
+                rest_s = RETRY_S
+            await asyncio.sleep(rest_s)
+
+    async def tick(self) -> float:
+        """Advance what is due; seconds until the next tick."""
+        soonest = self._broker.now() + LONGEST_REST_S
+        if self._broker.now() >= self._watch_at:
+            await self.watch()
+            self._watch_at = self._broker.now() + WATCH_EVERY_S
+        for queue in self._queues:
+            for schedule in await self._broker.schedules(queue):
+                next_at: float | None = schedule.next_at
+                if schedule.next_at <= self._broker.now():
+                    next_at = await self.advance(queue, schedule)
+                if next_at is not None:
+                    soonest = min(soonest, next_at)
+        return max(soonest - self._broker.now(), SHORTEST_REST_S)
+
+    async def watch(self) -> None:
+        """See that each schedule has a job to come: somebody may have removed it, or run it ahead of its time."""
+        for queue in self._queues:
+            for schedule in await self._broker.schedules(queue):
+                if schedule.next_at > self._broker.now():
+                    await self._repair(queue, schedule)
+
+    async def advance(self, queue: str, schedule: StoredSchedule) -> float | None:
+        """Make the job of the slot after the due one, and what is to be made up for; when to come again, if ever."""
+        missed = await self._missed(queue, schedule)
+        for _ in range(MADE_UP_AT_ONCE):
+            now = self._broker.now()
+            following = _following(schedule)
+            if following is None:
+                self._say_over(queue, schedule)
+                return None
+            late = is_missed(schedule, now)
+            if following <= now and missed != "all":
+                # One for all of them, the due one; or none.
+                following = schedule.timing.next_after(now)
+                if following is None:
+                    self._say_over(queue, schedule)
+                    return None
+            made = await self._make(queue, schedule, following)
+            if made is None:
+                return following
+            log.info(
+                "schedule due", queue=queue, schedule=schedule.id, job=schedule.name,
+                late_s=round(now - schedule.next_at, 3),
+            )  # fmt: skip
+            if late and missed == "skip":
+                await self._take_back(queue, schedule)
+            if made > now:
+                return made
+            schedule = replace(schedule, next_at=made, made=schedule.made + 1)
+        return self._broker.now()
+
+    async def _repair(self, queue: str, schedule: StoredSchedule) -> None:
+        state = await self._broker.state(queue, job_of(schedule))
+        following = _following(schedule)
+        try:
+            if state == "unknown":
+                await self._broker.put_schedule(queue, schedule)
+            elif state in ("completed", "failed") and following is not None:
+                await self._make(queue, schedule, following)
+            else:
+                return
+        except BrokerError as error:
+            log.warning("schedule not repaired", queue=queue, schedule=schedule.id, error=str(error))
+        else:
+            log.warning("schedule repaired: it had no job to come", queue=queue, schedule=schedule.id, state=state)
+
+    async def _missed(self, queue: str, schedule: StoredSchedule) -> Missed:
+        mark = read_marks(await self._broker.notes(queue)).get(schedule.id)
+        return mark.missed if mark is not None else "once"
+
+    async def _make(self, queue: str, schedule: StoredSchedule, next_at: float) -> float | None:
+        """The slot whose job was made; None: another worker was first."""
+        for slot in [next_at, *schedule.timing.following(next_at, SLOTS_TRIED - 1)]:
+            if await self._broker.advance_schedule(queue, schedule, slot):
+                return slot
+            stored = {one.id: one.next_at for one in await self._broker.schedules(queue)}
+            if stored.get(schedule.id) != schedule.next_at:
+                return None
+            # That slot has its job already: BullMQ would never go on.
+        log.error("schedule not advanced", queue=queue, schedule=schedule.id)
+        return None
+
+    async def _take_back(self, queue: str, schedule: StoredSchedule) -> None:
+        """Remove the job of a slot that was missed and shall not run."""
+        job_id = job_of(schedule)
+        try:
+            if await self._broker.remove(queue, job_id):
+                log.info("missed slot skipped", queue=queue, schedule=schedule.id, job_id=job_id)
+        except BrokerError as error:
+            log.info("missed slot not skipped", queue=queue, schedule=schedule.id, job_id=job_id, reason=str(error))
+
+    def _say_over(self, queue: str, schedule: StoredSchedule) -> None:
+        if self._seldom.may_say((queue, schedule.id)):
+            log.info("schedule has no slot to come", queue=queue, schedule=schedule.id, made=schedule.made)
+
+
+def is_missed(schedule: StoredSchedule, now: float) -> bool:
+    """Whether its due slot is one at which nobody was there."""
+    following = _following(schedule)
+    return (following is not None and following <= now) or now - schedule.next_at > MISSED_AFTER_S
+
+
+def slot_of(job_id: str) -> float:
+    """The slot that made a job, by its id (`repeat:<schedule>:<milliseconds>`); 0.0: none did."""
+    last = job_id.rpartition(":")[2]
+    return int(last) / 1000 if last.isascii() and last.isdigit() else 0.0
+
+
+def job_of(schedule: StoredSchedule) -> str:
+    """The id of the job of its last slot, as BullMQ makes it."""
+    return f"repeat:{schedule.id}:{round(schedule.next_at * 1000)}"
+
+
+def _following(schedule: StoredSchedule) -> float | None:
+    timing = schedule.timing
+    if timing.limit is not None and schedule.made >= timing.limit:
+        return None
+    return timing.next_after(schedule.next_at)
