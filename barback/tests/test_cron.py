@@ -194,7 +194,7 @@ def test_a_period_counts_from_the_epoch_and_its_offset() -> None:
 
 
 def test_no_slot_lies_before_the_start_or_after_the_end() -> None:
-    timing = Timing("* * * * *", start=120.0, end=240.0)
+    timing = Timing("* * * * *", start_at=120.0, end_at=240.0)
     assert timing.following(0.0, 9) == [120.0, 180.0, 240.0]
     assert timing.next_after(240.0) is None
 
@@ -209,7 +209,7 @@ def test_no_slot_lies_before_the_start_or_after_the_end() -> None:
         (Timing(every_s=math.nan), "every_s must be 0.1 or more"),
         (Timing(every_s=60, offset_s=60), "offset_s must be from 0 to below every_s, got 60"),
         (Timing(every_s=60, limit=0), "limit must be 1 or more, got 0"),
-        (Timing(every_s=60, start=2.0, end=1.0), "it ends before it starts"),
+        (Timing(every_s=60, start_at=2.0, end_at=1.0), "it ends before it starts"),
     ],
 )
 def test_times_that_cannot_work_are_refused(timing: Timing, wrong: str) -> None:
@@ -267,7 +267,7 @@ def test_a_schedule_refuses_the_payload_of_another_job() -> None:
 def test_a_schedule_of_a_period_counts_from_the_epoch_within_its_bounds() -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     schedule = Schedule("often", of_all, every_s=90, offset_s=30, start=start, limit=5)
-    assert schedule.timing == Timing(every_s=90, offset_s=30, start=start.timestamp(), limit=5)
+    assert schedule.timing == Timing(every_s=90, offset_s=30, start_at=start.timestamp(), limit=5)
     assert (schedule.missed, schedule.overlap) == ("once", "allow")
 
 

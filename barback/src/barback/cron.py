@@ -23,15 +23,15 @@ class Timing:
     """The slots of a schedule, moments in epoch seconds.
 
     Either `pattern`, read in zone `tz` (an IANA name), or `every_s` (whole milliseconds), whose slots are `offset_s`
-    after the multiples of it. None of them lies before `start` or after `end`. `limit`: there are so many at most.
+    after the multiples of it. None of them lies before `start_at` or after `end_at`. `limit`: there are so many at most.
     """
 
     pattern: str | None = None
     every_s: float | None = None
     tz: str = "UTC"
     offset_s: float = 0.0
-    start: float | None = None
-    end: float | None = None
+    start_at: float | None = None
+    end_at: float | None = None
     limit: int | None = None
 
     def check(self) -> None:
@@ -48,16 +48,16 @@ class Timing:
             raise DeclarationError(f"offset_s must be from 0 to below every_s, got {self.offset_s!r}.")
         if self.limit is not None and self.limit < 1:
             raise DeclarationError(f"limit must be 1 or more, got {self.limit!r}.")
-        if self.start is not None and self.end is not None and self.end < self.start:
+        if self.start_at is not None and self.end_at is not None and self.end_at < self.start_at:
             raise DeclarationError("it ends before it starts.")
 
     def next_after(self, at: float) -> float | None:
         """The first slot strictly after `at`; None: there is none any more."""
-        if self.start is not None:
+        if self.start_at is not None:
             # A slot at the very start counts.
-            at = max(at, self.start - 0.001)
+            at = max(at, self.start_at - 0.001)
         slot = self._following(at)
-        return None if slot is None or (self.end is not None and slot > self.end) else slot
+        return None if slot is None or (self.end_at is not None and slot > self.end_at) else slot
 
     def following(self, at: float, count: int) -> list[float]:
         """The next slots, `count` at most."""

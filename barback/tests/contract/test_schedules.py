@@ -200,8 +200,8 @@ def each_second(queue: QueueUnderTest, **bounds: Any) -> StoredSchedule:
 
 async def test_a_period_and_all_bounds_are_stored_as_they_were_given(queue: QueueUnderTest) -> None:
     at = float(int(queue.broker.now()))
-    daily = StoredSchedule("daily", "any", replace(DAILY, start=at, end=at + HOUR_S, limit=7), "{}", at)
-    often = each_second(queue, start=at - 10, end=at + HOUR_S, limit=9)
+    daily = StoredSchedule("daily", "any", replace(DAILY, start_at=at, end_at=at + HOUR_S, limit=7), "{}", at)
+    often = each_second(queue, start_at=at - 10, end_at=at + HOUR_S, limit=9)
     await put(queue, daily)
     await put(queue, often)
     assert {s.id: s for s in await queue.broker.schedules(queue.name)} == {"daily": daily, "often": often}

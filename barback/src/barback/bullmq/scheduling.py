@@ -138,8 +138,8 @@ def _next_options(
 
 def _bounds(timing: Timing) -> dict[str, Any]:
     bounds = {
-        "startDate": None if timing.start is None else ms(timing.start),
-        "endDate": None if timing.end is None else ms(timing.end),
+        "startDate": None if timing.start_at is None else ms(timing.start_at),
+        "endDate": None if timing.end_at is None else ms(timing.end_at),
         "limit": timing.limit,
     }
     return {name: value for name, value in bounds.items() if value is not None}

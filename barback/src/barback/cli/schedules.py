@@ -1,6 +1,7 @@
 """`barback schedules`: what runs when, what a deploy would change, and stopping and starting single ones."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -19,6 +20,7 @@ from barback.release import release_of
 from barback.schedule import Schedule
 from barback.schedules.plan import Change, Kind
 from barback.schedules.reconciler import Reconciler
+from barback.schedules.runs import Run, read_runs
 
 NEXT_TIMES = 5
 DIFFERS: Mapping[Kind, str] = {
@@ -60,8 +62,7 @@ def list_(invocation: Invocation, as_json_: bool) -> None:
     if as_json_:
         print_json({"schedules": rows})
     elif rows:
-        headers = ["id", "queue", "job", "when", "next", "state"]
-        print_table(headers, [[*(row[name] for name in headers[:4]), moment(row["nextAt"]), row["state"]] for row in rows])
+        print_table(["id", "queue", "job", "when", "next", "last", "state"], [_cells(row) for row in rows])
     else:
         click.echo("no schedules")
 
@@ -140,9 +141,10 @@ async def _look(invocation: Invocation, broker: Broker) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for queue in invocation.app.registry.queues:
         known = {change.schedule_id: change for change in changes[queue]}
-        others = [one for one in await broker.schedules(queue) if one.id not in known]
-        rows += [_row(queue, _shown(change), DIFFERS[change.kind], broker.now()) for change in known.values()]
-        rows += [_row(queue, one, DIFFERS["taken"], broker.now()) for one in others]
+        shown = [(_shown(change), DIFFERS[change.kind]) for change in known.values()]
+        shown += [(one, DIFFERS["taken"]) for one in await broker.schedules(queue) if one.id not in known]
+        runs = read_runs(await broker.notes(queue))
+        rows += [_row(queue, schedule, state, runs.get(schedule.id), broker.now()) for schedule, state in shown]
     return rows
 
 
@@ -152,7 +154,8 @@ def _shown(change: Change) -> StoredSchedule:
     return shown if shown is not None else StoredSchedule(change.schedule_id, "-", Timing(), "{}", 0.0)
 
 
-def _row(queue: str, schedule: StoredSchedule, state: str, now: float) -> dict[str, Any]:
+def _row(queue: str, schedule: StoredSchedule, state: str, last: Run | None, now: float) -> dict[str, Any]:
+    # Without a next slot nothing is stored of it: it is paused, or not put yet.
     following = schedule.timing.following(now, NEXT_TIMES) if schedule.next_at else []
     return {
         "id": schedule.id,
@@ -161,8 +164,19 @@ def _row(queue: str, schedule: StoredSchedule, state: str, now: float) -> dict[s
         "when": schedule.timing.describe(),
         "nextAt": following[0] if following else None,
         "nextTimes": following,
+        "lastRun": None if last is None else asdict(last),
         "state": state,
     }
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    last: Mapping[str, Any] | None = row["lastRun"]
+    took = "-" if last is None else f"{last['outcome']} {moment(last['started_at'])}, {_took_s(last):.1f} s"
+    return [row["id"], row["queue"], row["job"], row["when"], moment(row["nextAt"]), took, row["state"]]
+
+
+def _took_s(run: Mapping[str, Any]) -> float:
+    return run["ended_at"] - run["started_at"]
 
 
 def _say_changes(changes: Mapping[str, Sequence[Change]], words: Mapping[Kind, str], as_json_: bool) -> None:

@@ -1,0 +1,89 @@
+"""`barback schedules`: what runs when, what a deploy would change, and single ones stopped and started."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture
+def barback(call: Call, environment: Mapping[str, str]) -> Call:
+    return lambda *arguments, **more: call(*arguments, environment={**environment, **more})
+
+
+def listed(barback: Call) -> list[dict[str, Any]]:
+    return json.loads(barback("schedules", "--json").out)["schedules"]
+
+
+def planned(barback: Call, **more: str) -> list[tuple[str, str]]:
+    changes = json.loads(barback("schedules", "plan", "--json", **more).out)["changes"]
+    return [(change["id"], change["change"]) for change in changes]
+
+
+def test_before_any_worker_a_schedule_is_listed_as_not_put_yet(barback: Call, queue_name: str) -> None:
+    head, row = barback("schedules").out.splitlines()
+    assert head.split() == ["id", "queue", "job", "when", "next", "last", "state"]
+    assert row.split("  ")[0] == "nightly"
+    assert "At 03:00 every day (Europe/Berlin)" in row
+    assert row.endswith("not put yet")
+    [schedule] = listed(barback)
+    assert (schedule["queue"], schedule["nextAt"], schedule["nextTimes"]) == (queue_name, None, [])
+
+
+def test_a_plan_says_what_apply_does_and_apply_does_it(barback: Call) -> None:
+    assert planned(barback) == [("nightly", "add")]
+    assert "add" in barback("schedules", "apply").out
+    assert planned(barback) == [("nightly", "keep")]
+    assert barback("schedules", "apply").out == "nothing to change\n"
+    [schedule] = listed(barback)
+    assert schedule["state"] == ""
+    assert len(schedule["nextTimes"]) == 5
+    assert schedule["nextTimes"][0] == schedule["nextAt"]
+
+
+def test_a_starting_worker_applies(
+    barback: Call, start: Callable[..., Any], environment: Mapping[str, str]
+) -> None:
+    worker = start("work", environment=environment)
+    worker.wait_for("worker started")
+    assert planned(barback) == [("nightly", "keep")]
+    worker.stop()
+
+
+def test_a_paused_schedule_stays_so_until_it_is_resumed(barback: Call) -> None:
+    barback("schedules", "apply")
+    assert barback("schedules", "pause", "nightly").out == "schedule nightly is paused\n"
+    barback("schedules", "apply")
+    [schedule] = listed(barback)
+    assert (schedule["state"], schedule["nextAt"]) == ("paused", None)
+    assert json.loads(barback("schedules", "resume", "nightly", "--json").out) == {"resumed": "nightly"}
+    [schedule] = listed(barback)
+    assert (schedule["state"], schedule["nextAt"] is not None) == ("", True)
+
+
+def test_a_schedules_job_is_run_now_beside_its_slots(barback: Call, queue_name: str) -> None:
+    job = json.loads(barback("schedules", "run", "nightly", "--json").out)["job"]
+    shown = json.loads(barback("jobs", "show", queue_name, job, "--json").out)
+    assert (shown["state"], shown["data"]["name"]) == ("waiting", "cron")
+
+
+def test_what_is_not_declared_is_refused_with_a_hint(barback: Call) -> None:
+    refused = barback("schedules", "pause", "nightli")
+    assert refused.code == 2
+    assert refused.err == "barback: The app declares no schedule 'nightli'. Did you mean 'nightly'?\n"
+
+
+def test_what_was_never_applied_cannot_be_paused(barback: Call, queue_name: str) -> None:
+    refused = barback("schedules", "pause", "nightly")
+    assert refused.code != 0
+    assert refused.err == f"barback: Schedule 'nightly' of '{queue_name}' is none that app 'shop' has put.\n"
+
+
+def test_an_older_release_goes_back_with_apply(barback: Call) -> None:
+    """P15."""
+    barback("schedules", "apply", BARBACK_RELEASE="2.10")
+    assert barback("schedules", "apply", BARBACK_RELEASE="2.9").code == 0
+    assert planned(barback, BARBACK_RELEASE="2.9") == [("nightly", "keep")]
