@@ -4,6 +4,7 @@ What BullMQ has no place for (whose a schedule is, what to do with missed slots)
 """
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ from barback.errors import BrokerError
 from barback.options import JobOptions
 
 NOTES = "barback:schedules"
+LOCAL = os.environ.get("TZ") or "UTC"
+"""The zone of a pattern that Node stored without one: there it is that of the process."""
 MADE = "ic"
 """What BullMQ calls the number of jobs that a scheduler has made."""
 
@@ -154,7 +157,7 @@ def _decode(schedule_id: str, fields: Mapping[str, str], next_at: float) -> Stor
     timing = Timing(
         None if every_s is not None else fields.get("pattern"),
         every_s,
-        fields.get("tz") or "UTC",
+        fields.get("tz") or LOCAL,
         offset_s,
         _seconds(fields, "startDate"),
         _seconds(fields, "endDate"),

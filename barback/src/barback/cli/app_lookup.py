@@ -11,9 +11,10 @@ from types import ModuleType
 from typing import Any, cast
 
 from barback.app import AnyApp, App
-from barback.errors import BarbackError, UsageError, did_you_mean
+from barback.errors import BarbackError, DeclarationError, UsageError, did_you_mean
 
 VARIABLE = "BARBACK_APP"
+OURS = Path(__file__).parents[1]
 
 
 def find_project(start: Path) -> Path:
@@ -80,6 +81,8 @@ def _tool_section(file: Path) -> dict[str, Any] | None:
 def _import(module_name: str, path: str) -> ModuleType:
     try:
         return importlib.import_module(module_name)
+    except DeclarationError as error:
+        raise DeclarationError(f"{error} ({_where(error)})") from error
     except BarbackError:
         raise
     except Exception as error:
@@ -93,7 +96,10 @@ def _import(module_name: str, path: str) -> ModuleType:
 def _where(error: Exception) -> str:
     if isinstance(error, SyntaxError):
         return f"{error.filename}, line {error.lineno}"
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    # Of a declaration it is the line of the app that is wrong, not ours that says so.
+    theirs = [frame for frame in frames if not Path(frame.filename).is_relative_to(OURS)]
+    frame = (theirs or frames)[-1]
     return f"{frame.filename}, line {frame.lineno}"
 
 

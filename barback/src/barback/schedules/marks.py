@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 
 from barback.schedule import Missed, Overlap
 
-MARK, RELEASE = "mark:", "release:"
+MARK, RELEASE, RUN = "mark:", "release:", "run:"
+"""How the names of notes begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,14 @@ class Mark:
     paused: bool = False
 
 
-def mark_note(schedule_id: str, mark: Mark | None) -> dict[str, str | None]:
-    """The note that says so; None: that says nothing of it any more."""
-    return {MARK + schedule_id: None if mark is None else json.dumps(asdict(mark))}
+def mark_note(schedule_id: str, mark: Mark) -> dict[str, str | None]:
+    """The note that says so."""
+    return {MARK + schedule_id: json.dumps(asdict(mark))}
+
+
+def nothing_noted(schedule_id: str) -> dict[str, str | None]:
+    """All notes of a schedule, taken back."""
+    return {MARK + schedule_id: None, RUN + schedule_id: None}
 
 
 def read_marks(notes: Mapping[str, str]) -> dict[str, Mark]:

@@ -15,9 +15,10 @@ from barback.cron import Timing
 from barback.errors import BrokerError
 from barback.payload_limits import PayloadLimits
 from barback.schedule import Schedule
-from barback.schedules.marks import RELEASE, Mark, mark_note, read_marks
+from barback.schedules.marks import RELEASE, Mark, mark_note, nothing_noted, read_marks
 from barback.schedules.plan import Change, Wanted, plan, want
-from barback.schedules.ticker import Ticker
+from barback.schedules.ticker import SAID_EVERY_S, Ticker
+from barback.seldom import Seldom
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.schedules")
 
@@ -47,6 +48,7 @@ class Reconciler:
         self._release = release
         self._queues = queues
         self._ticker = Ticker(broker, queues)
+        self._seldom = Seldom(SAID_EVERY_S)
         self._wanted: dict[str, dict[str, Wanted]] = defaultdict(dict)
         for schedule in schedules:
             self._wanted[schedule.job.queue][schedule.id] = want(app, schedule, limits or PayloadLimits())
@@ -101,7 +103,7 @@ class Reconciler:
         while True:
             newest = (await self._broker.notes(queue)).get(name)
             if newest is not None and not force and _order(newest) > _order(self._release):
-                if needed:
+                if needed and self._seldom.may_say(("older", queue, newest)):
                     log.warning(
                         "schedules not applied: a newer release has; 'barback schedules apply' goes back to this one",
                         queue=queue, release=self._release, newest=newest,
@@ -119,9 +121,9 @@ class Reconciler:
                 await self._put(queue, change.wanted, change.stored)
             case "remove":
                 await self._broker.remove_schedule(queue, change.schedule_id)
-                await self._broker.set_notes(queue, mark_note(change.schedule_id, None))
+                await self._broker.set_notes(queue, nothing_noted(change.schedule_id))
                 log.info("schedule removed", queue=queue, schedule=change.schedule_id)
-            case "taken":
+            case "taken" if self._seldom.may_say(("taken", queue, change.schedule_id)):
                 log.error(
                     "schedule not applied: another program made one of that id; give it another one, or remove theirs",
                     queue=queue, schedule=change.schedule_id,

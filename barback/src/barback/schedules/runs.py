@@ -13,12 +13,11 @@ from barback.broker import Broker, Completed, Failed, FetchedJob, HandedBack, Ou
 from barback.errors import BarbackError
 from barback.executor import Attempt
 from barback.running import Execute
-from barback.schedules.marks import Mark, read_marks
+from barback.schedules.marks import RUN, Mark, read_marks
 from barback.schedules.ticker import Ticker, is_missed, slot_of
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.schedules")
 
-RUN = "run:"
 MOST_ACTIVE = 1_000
 """Running jobs looked through for an earlier one of the same schedule."""
 
