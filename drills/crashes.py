@@ -6,8 +6,8 @@ import signal
 import time
 
 from barback.broker import StoredSchedule
-from barback.cron import Timing
 from barback.bullmq import BullMQBroker
+from barback.cron import Timing
 from barback.options import JobOptions
 from drills.app import Deed, Note
 from drills.drill import Drills, Finding
@@ -138,7 +138,9 @@ async def poison(world: World, full: bool) -> Finding:
         poisons += 1
         if full:
             data = Note(number=number + 1000, deed=deed).model_dump_json()
-            schedule = StoredSchedule(f"deadly-{deed}", "note", Timing("0 3 * * *"), data, broker.now(), JobOptions(attempts=5))
+            schedule = StoredSchedule(
+                f"deadly-{deed}", "note", Timing("0 3 * * *"), data, broker.now(), JobOptions(attempts=5)
+            )
             await broker.put_schedule(world.queue, schedule)
             poisons += 1
     await world.add(broker, range(innocent), "jitter", 0.2)

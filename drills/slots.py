@@ -44,8 +44,10 @@ async def slots_under_kills(world: World, full: bool) -> Finding:
     await until(lambda: not _missing(world, last), 30)
     missing = _missing(world, last)
     duplicates = world.ledger.duplicates()
-    slots = len({number for number in world.ledger.ended()})
-    said = f"{slots} slots in {300 if full else 20} s, {kills} kills, at most {kills * CONCURRENCY} extra starts allowed"
+    slots = len(world.ledger.ended())
+    said = (
+        f"{slots} slots in {300 if full else 20} s, {kills} kills, at most {kills * CONCURRENCY} extra starts allowed"
+    )
     return Finding(not missing and duplicates <= kills * CONCURRENCY, said, len(missing), duplicates)
 
 

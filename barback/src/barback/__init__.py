@@ -14,7 +14,6 @@ from barback.answers import Answer, Created, Swallowed
 from barback.app import App, Development, no_services
 from barback.broker import QueueLimits
 from barback.connect import connect
-from barback.schedule import Schedule
 from barback.errors import (
     BarbackError,
     BrokerError,
@@ -34,6 +33,7 @@ from barback.payload import NoPayload, Payload
 from barback.payload_limits import PayloadLimits
 from barback.producer import Flow, Producer, flow
 from barback.retry import Custom, Exponential, Fixed
+from barback.schedule import Schedule
 from barback.worker import Worker, WorkerOptions, WorkerReport
 
 __all__ = [

@@ -7,10 +7,10 @@ from types import ModuleType
 from typing import Any, Generic, Protocol, TypeVar
 
 from barback.broker import QueueLimits
-from barback.schedule import Schedule
 from barback.errors import DeclarationError, did_you_mean
 from barback.job import AnyJob
 from barback.registry import Registry, find_jobs
+from barback.schedule import Schedule
 from barback.settings import EnvSettings
 
 ServicesT = TypeVar("ServicesT")

@@ -290,7 +290,7 @@ class StoredSchedule:
     timing: Timing
     data: str
     next_at: float
-    options: JobOptions = JobOptions()
+    options: JobOptions = field(default_factory=JobOptions)
     """Of its jobs; their delay is the schedule's."""
     made: int = 1
 

@@ -23,7 +23,7 @@ class Timing:
     """The slots of a schedule, moments in epoch seconds.
 
     Either `pattern`, read in zone `tz` (an IANA name), or `every_s` (whole milliseconds), whose slots are `offset_s`
-    after the multiples of it. None of them lies before `start_at` or after `end_at`. `limit`: there are so many at most.
+    after the multiples of it. None of them lies before `start_at` or after `end_at`. `limit`: so many at most.
     """
 
     pattern: str | None = None
@@ -79,7 +79,9 @@ class Timing:
     def _following(self, at: float) -> float | None:
         if self.every_s is not None:
             every_ms, offset_ms = round(self.every_s * 1000), round(self.offset_s * 1000)
-            return ((floor(at * 1000) - offset_ms) // every_ms * every_ms + every_ms + offset_ms) / 1000
+            # A slot told as a float may lie a little below itself.
+            at_ms = floor(at * 1000 + 0.001)
+            return ((at_ms - offset_ms) // every_ms * every_ms + every_ms + offset_ms) / 1000
         if self.pattern is None:
             return None
         try:

@@ -12,7 +12,7 @@ from barback.job import AnyJob
 from barback.payload import Payload
 
 Missed = Literal["skip", "once", "all"]
-"""What becomes of slots that passed while nothing could make their jobs: none run, one for all of them, or all (P14)."""
+"""What becomes of slots that passed while nobody could make their jobs: none run, one for all of them, or all (P14)."""
 Overlap = Literal["allow", "skip"]
 """What becomes of a slot while the job of an earlier one still runs."""
 
@@ -21,8 +21,8 @@ Overlap = Literal["allow", "skip"]
 class Schedule:
     """A job made again and again, one a slot (P13).
 
-    Its slots: a cron `pattern`, read in zone `tz` (an IANA name), or `every_s` seconds, whole milliseconds, counted from
-    the epoch and moved by `offset_s`; from `start` to `end` (datetimes with a zone), `limit` of them at most. `payload`
+    Its slots: a cron `pattern`, read in zone `tz` (an IANA name), or `every_s` seconds (whole milliseconds), counted
+    from the epoch and moved by `offset_s`; from `start` to `end` (datetimes with a zone), `limit` of them at most. `payload`
     None: the job's own with nothing set. `missed`: see `Missed`; `overlap`: see `Overlap`.
 
     :raises DeclarationError: the times, the zone or the payload cannot work; says which.

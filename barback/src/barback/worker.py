@@ -31,8 +31,8 @@ from barback.pumps import Pumps
 from barback.quarantine import Quarantine
 from barback.recovery import Recovery
 from barback.recycling import Bounds, resident_mb
-from barback.running import RunningJobs
 from barback.release import release_of
+from barback.running import RunningJobs
 from barback.schedules.runs import Runs
 from barback.schedules.scheduler import Scheduler
 from barback.threads import make_threads

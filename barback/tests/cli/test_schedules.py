@@ -44,9 +44,7 @@ def test_a_plan_says_what_apply_does_and_apply_does_it(barback: Call) -> None:
     assert schedule["nextTimes"][0] == schedule["nextAt"]
 
 
-def test_a_starting_worker_applies(
-    barback: Call, start: Callable[..., Any], environment: Mapping[str, str]
-) -> None:
+def test_a_starting_worker_applies(barback: Call, start: Callable[..., Any], environment: Mapping[str, str]) -> None:
     worker = start("work", environment=environment)
     worker.wait_for("worker started")
     assert planned(barback) == [("nightly", "keep")]

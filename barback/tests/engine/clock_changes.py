@@ -5,7 +5,7 @@
 writes the table that `test_clock_changes.py` holds the code against, and `tests/node/test_clock_changes.py` Node's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,9 +49,12 @@ class Case:
     def until(self) -> float:
         return self.change + AFTER.total_seconds()
 
-    def told(self, slots: list[float]) -> str:
-        """A line of the table."""
-        local = [datetime.fromtimestamp(slot, ZoneInfo(self.zone)).strftime("%d %H:%M%z") for slot in slots]
+    def told(self, slots: Sequence[float | None]) -> str:
+        """A line of the table; None: the library finds no next slot."""
+        zone = ZoneInfo(self.zone)
+        local = [
+            "none" if slot is None else datetime.fromtimestamp(slot, zone).strftime("%d %H:%M%z") for slot in slots
+        ]
         at = datetime.fromtimestamp(self.change, UTC).strftime("%Y-%m-%dT%H:%MZ")
         return f"{self.zone} | {at} | {self.pattern} | {', '.join(local)}"
 
@@ -83,4 +86,4 @@ def _changes(zone: ZoneInfo) -> Iterator[float]:
 
 
 if __name__ == "__main__":
-    print("\n".join(case.told(slots_of(case)) for case in cases()))  # noqa: T201 — that is what it is for
+    print("\n".join(case.told(slots_of(case)) for case in cases()))

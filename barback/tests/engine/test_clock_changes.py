@@ -1,6 +1,7 @@
 """Slots at changes of the clocks are those of a frozen table, which a person has read (P13)."""
 
 from datetime import datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from .clock_changes import PATTERNS, TABLE, ZONES, Case, cases, slots_of
@@ -27,7 +28,7 @@ def test_wildcard_hours_come_in_every_real_hour() -> None:
     for case in cases():
         if case.pattern == "0 * * * *" and case.zone != "Australia/Lord_Howe":
             slots = slots_of(case)
-            assert {later - earlier for earlier, later in zip(slots, slots[1:], strict=False)} == {3600}, case
+            assert {later - earlier for earlier, later in pairwise(slots)} == {3600}, case
 
 
 def _wider(case: Case) -> Case:

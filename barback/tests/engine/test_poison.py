@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from barback.broker import NewJob, StoredSchedule
-from barback.cron import Timing
 from barback.bullmq import BullMQBroker
-from barback.options import JobOptions
+from barback.cron import Timing
 
 from .eventually import eventually
 

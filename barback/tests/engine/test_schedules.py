@@ -188,9 +188,9 @@ async def test_schedules_of_others_are_neither_changed_nor_removed_and_go_on(
 
 
 async def test_an_id_that_another_program_uses_is_left_to_it(
-    clock: Movable, update: Job[UpdateStats, None, Any], caplog: pytest.LogCaptureFixture
+    clock: Movable, update: Job[UpdateStats, None, Any]
 ) -> None:
-    theirs = StoredSchedule("minutely", "their-job", Timing("0 3 * * *"), "{}", clock.now() + 3600)
+    theirs = StoredSchedule("minutely", "their-job", Timing("0 3 * * *"), "{}", round(clock.now()) + 3600.0)
     await clock.put_schedule(update.queue, theirs)
     await scheduler_of(clock, minutely(update)).apply()
     assert await clock.schedules(update.queue) == [theirs]
@@ -269,7 +269,7 @@ async def test_a_paused_schedule_makes_no_job_whatever_is_deployed_until_it_is_r
 
 async def test_only_a_schedule_of_the_app_can_be_paused(clock: Movable, update: Job[UpdateStats, None, Any]) -> None:
     reconciler = Reconciler(clock, "app", "1", [update.queue], [])
-    with pytest.raises(BrokerError, match="Schedule 'theirs' of .* is none that app 'app' has put"):
+    with pytest.raises(BrokerError, match=r"Schedule 'theirs' of .* is none that app 'app' has put"):
         await reconciler.pause(update.queue, "theirs")
 
 
@@ -475,7 +475,7 @@ async def test_a_ticker_goes_on_when_the_broker_was_away(
     monkeypatch.setattr("barback.schedules.ticker.RETRY_S", 0.01)
     away = Away()
     ticking = asyncio.create_task(scheduler_of(away, minutely(update)).run())
-    await until(lambda: away.asked == 2)
+    await until(lambda: away.asked >= 2)
     assert not ticking.done()
     ticking.cancel()
     await asyncio.wait([ticking])
@@ -523,9 +523,7 @@ async def test_a_missed_slot_that_is_fetched_before_anybody_ticked_is_left_out_i
     assert stored.next_at == (clock.now() // 60 + 1) * 60
 
 
-async def test_what_became_of_the_last_run_is_written_down(
-    clock: Movable, update: Job[UpdateStats, None, Any]
-) -> None:
+async def test_what_became_of_the_last_run_is_written_down(clock: Movable, update: Job[UpdateStats, None, Any]) -> None:
     scheduler = scheduler_of(clock, minutely(update))
     await scheduler.apply()
     await move_to_next_slot(clock)

@@ -1,7 +1,6 @@
 """Where Node's cron library has other slots than ours when clocks change (`engine/clock_changes.py`).
 
-Whoever makes the next job decides, so a queue that both sides tick follows both rules. The list is what docs/schedules.md
-tells of it.
+Whoever makes the next job decides, so a queue that both sides tick follows both rules. docs/schedules.md tells of it.
 """
 
 import json

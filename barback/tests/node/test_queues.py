@@ -1,8 +1,8 @@
 """What belongs to a whole queue: its workers, limits and schedules, as both sides see them."""
 
 import asyncio
-from dataclasses import replace
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -120,7 +120,9 @@ async def test_python_reads_a_schedule_of_node(theirs: NodeQueue, broker: BullMQ
 async def test_node_reads_a_schedule_of_python_and_its_next_job(theirs: NodeQueue, broker: BullMQBroker) -> None:
     slot = datetime(2040, 1, 1, 2, tzinfo=UTC).timestamp()
     schedule = StoredSchedule("nightly", "stats", Timing(AT_THREE, tz="Europe/Berlin"), '{"city":"köln"}', slot)
-    await broker.put_schedule(theirs.name, replace(schedule, options=JobOptions(attempts=3, keep_failed=Retention(count=7))))
+    await broker.put_schedule(
+        theirs.name, replace(schedule, options=JobOptions(attempts=3, keep_failed=Retention(count=7)))
+    )
     [seen] = await theirs.schedulers()
     assert {name: seen[name] for name in ("key", "name", "pattern", "tz", "next")} == {
         "key": "nightly", "name": "stats", "pattern": AT_THREE, "tz": "Europe/Berlin", "next": slot * 1000,
@@ -159,9 +161,7 @@ async def test_node_works_a_slot_of_python_s_schedule_and_makes_the_next_one(
     theirs: NodeQueue, broker: BullMQBroker, stored: Stored
 ) -> None:
     slot = float(int(broker.now()))
-    await broker.put_schedule(
-        theirs.name, StoredSchedule("often", "told", Timing("* * * * * *"), "{}", slot)
-    )
+    await broker.put_schedule(theirs.name, StoredSchedule("often", "told", Timing("* * * * * *"), "{}", slot))
     await theirs.work()
     first = f"repeat:often:{round(slot * 1000)}"
     assert await theirs.wait_until_finished(first) == {"id": first, "attempt": 1, "starts": 1}

@@ -60,7 +60,9 @@ async def test_both_sides_see_the_same_of_a_schedule_whoever_put_it(
     assert by_python == by_node
 
 
-@pytest.mark.parametrize("repeat", [{"pattern": "* * * * * *", "tz": "UTC"}, {"every": 1_000}, {"every": 1_000, "offset": 250}])
+@pytest.mark.parametrize(
+    "repeat", [{"pattern": "* * * * * *", "tz": "UTC"}, {"every": 1_000}, {"every": 1_000, "offset": 250}]
+)
 async def test_a_schedule_of_node_goes_on_by_our_ticker(
     repeat: dict[str, Any], theirs: NodeQueue, broker: BullMQBroker
 ) -> None:

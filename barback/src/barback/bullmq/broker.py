@@ -30,7 +30,6 @@ from barback.bullmq.server_state import ServerState, find_loss
 from barback.bullmq.waiting import MarkerWait
 from barback.bullmq.working import Exchanger
 from barback.errors import BrokerError, BrokerUnavailable
-from barback.options import JobOptions
 
 
 class BullMQBroker:

@@ -36,9 +36,7 @@ async def read_schedules(connection: Connection, keys: Keys) -> list[StoredSched
     return stored
 
 
-async def put_schedule(
-    connection: Connection, keys: Keys, schedule: StoredSchedule, now: float
-) -> None:
+async def put_schedule(connection: Connection, keys: Keys, schedule: StoredSchedule, now: float) -> None:
     """Make or replace; the job that the old one had waiting is removed by BullMQ's script.
 
     :raises BrokerError: a job of the same slot exists that cannot be replaced.
@@ -83,9 +81,9 @@ async def advance_schedule(
         keys.job(producer_id),
         keys["active"],
     ]
-    every_s = schedule.timing.every_s
-    if every_s is not None and ms(next_at) == ms(schedule.next_at) + ms(every_s):
-        # BullMQ's script makes the slot that follows what it is told of the time: none is left out.
+    if next_at <= now or next_at == schedule.timing.next_after(schedule.next_at):
+        # The slots of a period BullMQ's script computes from what it is told of the time: so none is left out. And a
+        # job that is due is delayed all the same: those of earlier slots go first.
         now = schedule.next_at
     command = connection.script(
         "updateJobScheduler", names, ms(next_at), schedule.id, schedule.data,

@@ -180,16 +180,14 @@ def _took_s(run: Mapping[str, Any]) -> float:
 
 
 def _say_changes(changes: Mapping[str, Sequence[Change]], words: Mapping[Kind, str], as_json_: bool) -> None:
-    told = [
-        {"queue": queue, "id": change.schedule_id, "change": change.kind, "from": _when(change.stored), "to": _to(change)}
-        for queue, some in changes.items()
-        for change in some
-    ]
+    told = [(queue, change, _when(change.stored), _to(change)) for queue, some in changes.items() for change in some]
     if as_json_:
-        print_json({"changes": told})
+        names = ("queue", "id", "change", "from", "to")
+        rows = [(queue, one.schedule_id, one.kind, before, after) for queue, one, before, after in told]
+        print_json({"changes": [dict(zip(names, row, strict=True)) for row in rows]})
     elif told:
-        rows = [[words[one["change"]], one["id"], one["queue"], one["from"], one["to"]] for one in told]
-        print_table(["", "id", "queue", "from", "to"], rows)
+        cells = [[words[one.kind], one.schedule_id, queue, before, after] for queue, one, before, after in told]
+        print_table(["", "id", "queue", "from", "to"], cells)
     else:
         click.echo("nothing to change")
 

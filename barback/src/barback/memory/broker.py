@@ -24,7 +24,6 @@ from barback.broker import (
 )
 from barback.memory import acting, adding, scheduling, stalled, working
 from barback.memory.queues import JobKey, Queues, moment, record
-from barback.options import JobOptions
 
 NEW_YEAR_2026 = 1_767_225_600.0
 """Where its clock starts if nothing else is said: 2026-01-01 00:00 UTC."""

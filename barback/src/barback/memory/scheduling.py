@@ -18,15 +18,16 @@ def put(queues: Queues, queue: Queue, schedule: StoredSchedule) -> None:
         )
     made = before.made if before is not None else 1
     queue.schedules[schedule.id] = replace(schedule, next_at=moment(schedule.next_at), made=made)
-    _make_job(queues, queue, schedule)
+    _make_job(queue, schedule, queues.now)
 
 
 def advance(queues: Queues, queue: Queue, schedule: StoredSchedule, next_at: float) -> bool:
     known = queue.schedules.get(schedule.id)
     if known is None or known.next_at != moment(schedule.next_at) or slot_id(schedule.id, next_at) in queue.jobs:
         return False
-    known = queue.schedules[schedule.id] = replace(known, next_at=moment(next_at), made=known.made + 1)
-    _make_job(queues, queue, known)
+    next_one = queue.schedules[schedule.id] = replace(known, next_at=moment(next_at), made=known.made + 1)
+    # One that is due is delayed all the same: those of earlier slots go first.
+    _make_job(queue, next_one, known.next_at if next_at <= queues.now else queues.now)
     return True
 
 
@@ -66,16 +67,16 @@ def _replaceable(queue: Queue) -> tuple[str, ...]:
     return ("delayed", "prioritized") if queue.paused else ("delayed", "prioritized", "waiting")
 
 
-def _make_job(queues: Queues, queue: Queue, schedule: StoredSchedule) -> None:
+def _make_job(queue: Queue, schedule: StoredSchedule, now: float) -> None:
     queue.next_id()
     job = StoredJob(
         key=JobKey(queue.name, slot_id(schedule.id, schedule.next_at)),
         name=schedule.name,
         data=schedule.data,
         options=replace(schedule.options, delay_s=0.0),
-        added_at=queues.now,
-        delay_s=max(0.0, moment(schedule.next_at - queues.now)),
+        added_at=now,
+        delay_s=max(0.0, moment(schedule.next_at - now)),
         schedule_id=schedule.id,
     )
     queue.jobs[job.id] = job
-    adding.put_ready_or_delayed(queue, job, queues.now)
+    adding.put_ready_or_delayed(queue, job, now)

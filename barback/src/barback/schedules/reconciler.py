@@ -144,7 +144,9 @@ class Reconciler:
             try:
                 await self._broker.put_schedule(queue, replace(schedule, next_at=next_at))
             except BrokerError as error:
-                log.warning("slot has its job already", queue=queue, schedule=schedule.id, slot=next_at, error=str(error))
+                log.warning(
+                    "slot has its job already", queue=queue, schedule=schedule.id, slot=next_at, error=str(error)
+                )
             else:
                 log.info("schedule applied", queue=queue, schedule=schedule.id, next_at=next_at)
                 return

@@ -88,9 +88,7 @@ class Runs:
         if mark.overlap != "skip":
             return None
         active = await self._broker.list_jobs(job.queue, "active", 0, MOST_ACTIVE)
-        earlier = [
-            one.id for one in active if one.schedule_id == job.schedule_id and slot_of(one.id) < slot_of(job.id)
-        ]
+        earlier = [one.id for one in active if one.schedule_id == job.schedule_id and slot_of(one.id) < slot_of(job.id)]
         return f"{earlier[0]} still runs" if earlier else None
 
     async def _write_down(self, job: FetchedJob, run: Run) -> None:

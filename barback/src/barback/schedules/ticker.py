@@ -54,7 +54,7 @@ class Ticker:
 
     async def tick(self) -> float:
         """Advance what is due; seconds until the next tick."""
-        soonest = self._broker.now() + LONGEST_REST_S
+        rest_s = LONGEST_REST_S
         if self._broker.now() >= self._watch_at:
             await self.watch()
             self._watch_at = self._broker.now() + WATCH_EVERY_S
@@ -64,8 +64,8 @@ class Ticker:
                 if schedule.next_at <= self._broker.now():
                     next_at = await self.advance(queue, schedule)
                 if next_at is not None:
-                    soonest = min(soonest, next_at)
-        return max(soonest - self._broker.now(), SHORTEST_REST_S)
+                    rest_s = min(rest_s, next_at - self._broker.now())
+        return max(rest_s, SHORTEST_REST_S)
 
     async def watch(self) -> None:
         """See that each schedule has a job to come: somebody may have removed it, or run it ahead of its time."""
