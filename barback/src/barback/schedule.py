@@ -22,8 +22,8 @@ class Schedule:
     """A job made again and again, one a slot (P13).
 
     Its slots: a cron `pattern`, read in zone `tz` (an IANA name), or `every_s` seconds (whole milliseconds), counted
-    from the epoch and moved by `offset_s`; from `start` to `end` (datetimes with a zone), `limit` of them at most. `payload`
-    None: the job's own with nothing set. `missed`: see `Missed`; `overlap`: see `Overlap`.
+    from the epoch and moved by `offset_s`; from `start` to `end` (datetimes with a zone), `limit` of them at most.
+    `payload` None: the job's own with nothing set. `missed`: see `Missed`; `overlap`: see `Overlap`.
 
     :raises DeclarationError: the times, the zone or the payload cannot work; says which.
     """

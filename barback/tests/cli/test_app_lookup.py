@@ -98,3 +98,13 @@ def test_a_wrong_declaration_is_said_in_its_own_words(call: Call, project: Path)
     result = call(*LOADS)
     assert result.code == 2
     assert result.err.startswith("barback: Job name 'a:b' cannot be used")
+
+
+def test_a_schedule_that_cannot_work_is_refused_at_start_with_its_line(call: Call, project: Path) -> None:
+    app = project / "src" / "shop" / "app.py"
+    app.write_text(app.read_text().replace('"0 3 * * *"', '"0 3 31 2 *"'))
+    line = 1 + app.read_text().splitlines().index(next(row for row in app.read_text().splitlines() if "31 2" in row))
+    result = call(*LOADS)
+    assert result.code == 2
+    assert result.err.startswith("barback: Schedule 'nightly': pattern '0 3 31 2 *' ")
+    assert f"({app}, line {line})" in result.err
