@@ -97,8 +97,8 @@ def _where(error: Exception) -> str:
     if isinstance(error, SyntaxError):
         return f"{error.filename}, line {error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
-    # Of a declaration it is the line of the app that is wrong, not ours that says so.
-    theirs = [frame for frame in frames if not Path(frame.filename).is_relative_to(OURS)]
+    # Of a declaration it is the line of the app that is wrong, not ours that says so ('<': no file at all).
+    theirs = [f for f in frames if not f.filename.startswith("<") and not Path(f.filename).is_relative_to(OURS)]
     frame = (theirs or frames)[-1]
     return f"{frame.filename}, line {frame.lineno}"
 
