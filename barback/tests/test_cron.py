@@ -208,6 +208,8 @@ def test_no_slot_lies_before_the_start_or_after_the_end() -> None:
         (Timing(every_s=0.09), "every_s must be 0.1 or more, got 0.09"),
         (Timing(every_s=math.nan), "every_s must be 0.1 or more"),
         (Timing(every_s=60, offset_s=60), "offset_s must be from 0 to below every_s, got 60"),
+        (Timing(every_s=1 / 3), "every_s and offset_s are whole milliseconds"),
+        (Timing(every_s=60, tz="Europe/Berlin"), "tz goes with a pattern"),
         (Timing(every_s=60, limit=0), "limit must be 1 or more, got 0"),
         (Timing(every_s=60, start_at=2.0, end_at=1.0), "it ends before it starts"),
     ],

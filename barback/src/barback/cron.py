@@ -44,6 +44,10 @@ class Timing:
             _next_of_pattern(str(self.pattern), self.tz, 0.0)
         elif not isfinite(self.every_s) or round(self.every_s * 1000) < SHORTEST_PERIOD_MS:
             raise DeclarationError(f"every_s must be {SHORTEST_PERIOD_MS / 1000:g} or more, got {self.every_s!r}.")
+        elif not (_is_whole_ms(self.every_s) and _is_whole_ms(self.offset_s)):
+            raise DeclarationError(f"every_s and offset_s are whole milliseconds, got {self.every_s}, {self.offset_s}.")
+        elif self.tz != "UTC":
+            raise DeclarationError("tz goes with a pattern: a period is the same everywhere.")
         elif not 0 <= self.offset_s < self.every_s:
             raise DeclarationError(f"offset_s must be from 0 to below every_s, got {self.offset_s!r}.")
         if self.limit is not None and self.limit < 1:
@@ -89,6 +93,10 @@ class Timing:
         except DeclarationError:
             # Another program may have stored what we cannot read.
             return None
+
+
+def _is_whole_ms(seconds: float) -> bool:
+    return abs(seconds * 1000 - round(seconds * 1000)) < 1e-6
 
 
 def _next_of_pattern(pattern: str, tz: str, at: float) -> float:

@@ -15,8 +15,14 @@ def release_of(app: AnyApp) -> str:
 
     Any text that sorts: a version, a build number, a date.
     """
-    packages = {job.handler.__module__.partition(".")[0] for job in app.registry.jobs}
+    modules = {job.handler.__module__ for job in app.registry.jobs} | _modules_with(app)
+    packages = {name.partition(".")[0] for name in modules}
     return read_variable(VARIABLE) or datetime.fromtimestamp(_newest(packages), UTC).isoformat(timespec="seconds")
+
+
+def _modules_with(app: AnyApp) -> set[str]:
+    """Where it is declared."""
+    return {name for name, module in list(sys.modules.items()) if any(value is app for value in vars(module).values())}
 
 
 def _newest(packages: set[str]) -> float:

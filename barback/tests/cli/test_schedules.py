@@ -80,8 +80,13 @@ def test_what_was_never_applied_cannot_be_paused(barback: Call, queue_name: str)
     assert refused.err == f"barback: Schedule 'nightly' of '{queue_name}' is none that app 'shop' has put.\n"
 
 
-def test_an_older_release_goes_back_with_apply(barback: Call) -> None:
+def test_an_older_release_is_told_that_its_worker_changes_nothing_and_goes_back_with_apply(
+    barback: Call, queue_name: str
+) -> None:
     """P15."""
     barback("schedules", "apply", BARBACK_RELEASE="2.10")
-    assert barback("schedules", "apply", BARBACK_RELEASE="2.9").code == 0
+    said = f"release 2.10 is newer: a worker of this code leaves the schedules of {queue_name} as they are\n"
+    assert barback("schedules", "plan", BARBACK_RELEASE="2.9").err == said
+    barback("schedules", "apply", BARBACK_RELEASE="2.9")
+    assert barback("schedules", "plan", BARBACK_RELEASE="2.9").err == ""
     assert planned(barback, BARBACK_RELEASE="2.9") == [("nightly", "keep")]

@@ -23,7 +23,7 @@ from barback.schedule import Missed, Overlap, Schedule
 from barback.schedules.reconciler import Reconciler
 from barback.schedules.runs import Runs, read_runs
 from barback.schedules.scheduler import Scheduler
-from barback.schedules.ticker import LONGEST_REST_S
+from barback.schedules.ticker import LONGEST_REST_S, Ticker
 from barback.worker import Worker, WorkerOptions, WorkerReport
 
 from .eventually import until
@@ -287,6 +287,114 @@ async def test_a_slot_whose_job_was_run_ahead_of_time_is_not_put_again(
     assert [record.id for record in await delayed(clock, update.queue)] == [slot_id(slot + 60)]
 
 
+async def test_a_schedule_that_is_removed_while_another_worker_looks_after_it_stays_removed(
+    clock: Movable, update: Job[UpdateStats, None, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would run for ever, and nobody would know whose it is."""
+    await scheduler_of(clock, minutely(update)).apply()
+    read = await clock.schedules(update.queue)
+    await scheduler_of(clock, queue=update.queue, release="2").apply()
+
+    async def as_read_before(queue: str) -> list[StoredSchedule]:
+        return read
+
+    looking = Ticker(clock, [update.queue])
+    with monkeypatch.context() as patch:
+        patch.setattr(clock, "schedules", as_read_before)
+        await looking.watch()
+    assert await clock.schedules(update.queue) == []
+    assert await delayed(clock, update.queue) == []
+
+
+@pytest.mark.parametrize("how", ["its end is past", "its limit is reached"])
+async def test_a_schedule_that_is_changed_so_that_no_slot_is_left_stops(
+    clock: Movable, update: Job[UpdateStats, None, Any], how: str
+) -> None:
+    await scheduler_of(clock, minutely(update)).apply()
+    await move_to_next_slot(clock)
+    await Ticker(clock, [update.queue]).tick()
+    await due(clock, update.queue)
+    past = datetime.fromtimestamp(clock.now() - 600, UTC)
+    bound: dict[str, Any] = {"end": past} if how == "its end is past" else {"limit": 1}
+    ended = Reconciler(clock, "app", "2", [update.queue], [replace(minutely(update), **bound)])
+    await ended.apply()
+    assert await clock.schedules(update.queue) == []
+    assert await delayed(clock, update.queue) == []
+    assert [change.kind for change in (await ended.plan())[update.queue]] == ["over"]
+    assert (await ended.apply())[update.queue] == []
+
+
+async def test_a_slot_that_has_run_ahead_of_its_time_does_not_run_again_after_a_change(
+    clock: Movable, update: Job[UpdateStats, None, Any]
+) -> None:
+    """P13: BullMQ's script starts it once more if it removes another job of the schedule."""
+    scheduler = scheduler_of(clock, minutely(update))
+    await scheduler.apply()
+    [record] = await delayed(clock, update.queue)
+    await clock.promote(update.queue, record.id)
+    [fetched] = (await clock.exchange(update.queue, [], 1, LEASE)).jobs
+    await clock.exchange(update.queue, [Settlement(fetched, Completed())], 0, LEASE)
+    await scheduler.tick()
+    await scheduler_of(clock, minutely(update, payload=UpdateStats(city_slug="köln"))).apply()
+    assert await clock.state(update.queue, record.id) == "completed"
+    assert [one.id for one in await delayed(clock, update.queue)] == [slot_id((clock.now() // 60 + 2) * 60)]
+
+
+async def test_a_last_job_that_waits_for_a_worker_is_not_lost_by_a_change(
+    clock: Movable, update: Job[UpdateStats, None, Any]
+) -> None:
+    """P1: it is still the next one of its schedule, and putting would remove it."""
+    await scheduler_of(clock, replace(minutely(update), limit=1)).apply()
+    slot = await move_to_next_slot(clock)
+    changed = scheduler_of(clock, replace(minutely(update), limit=2), release="2")
+    await changed.apply()
+    assert await due(clock, update.queue) == [slot_id(slot)]
+    await changed.apply()
+    assert len(await delayed(clock, update.queue)) == 1
+
+
+async def test_a_limit_counts_on_over_pauses_and_changes(clock: Movable, update: Job[UpdateStats, None, Any]) -> None:
+    limited = replace(minutely(update), limit=3)
+    reconciler = Reconciler(clock, "app", "1", [update.queue], [limited])
+    await reconciler.apply()
+    ran: list[str] = []
+    for turn in range(6):
+        await reconciler.pause(update.queue, "minutely")
+        await reconciler.resume(update.queue, "minutely")
+        changed = replace(limited, payload=UpdateStats(city_slug=str(turn)))
+        reconciler = Reconciler(clock, "app", "1", [update.queue], [changed])
+        await reconciler.apply()
+        await move_to_next_slot(clock)
+        await Ticker(clock, [update.queue]).tick()
+        ran += await due(clock, update.queue)
+    assert len(ran) == 3
+
+
+async def test_a_pause_wins_over_a_change_that_was_decided_before_it(
+    clock: Movable, update: Job[UpdateStats, None, Any]
+) -> None:
+    reconciler = Reconciler(clock, "app", "1", [update.queue], [minutely(update)])
+    await reconciler.apply()
+    later = Reconciler(clock, "app", "2", [update.queue], [minutely(update, "*/5 * * * *")])
+    [change] = (await later.plan())[update.queue]
+    await reconciler.pause(update.queue, "minutely")
+    await later._make(update.queue, change)
+    assert await clock.schedules(update.queue) == []
+    assert [change.kind for change in (await later.plan())[update.queue]] == ["paused"]
+
+
+async def test_replicas_of_one_release_with_other_schedules_do_not_undo_each_other_for_ever(
+    clock: Movable, update: Job[UpdateStats, None, Any]
+) -> None:
+    """P15: whoever starts last holds; looking again now and then changes nothing."""
+    first = scheduler_of(clock, minutely(update))
+    await first.apply()
+    await scheduler_of(clock, minutely(update, "0 4 * * *")).apply()
+    await first.apply(again=True)
+    [stored] = await clock.schedules(update.queue)
+    assert stored.timing.pattern == "0 4 * * *"
+
+
 # ── ticking ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -411,7 +519,7 @@ async def test_a_schedule_whose_job_to_come_is_lost_gets_another_one(
         [fetched] = (await clock.exchange(update.queue, [], 1, LEASE)).jobs
         await clock.exchange(update.queue, [Settlement(fetched, Completed())], 0, LEASE)
     await scheduler.tick()
-    slot = (clock.now() // 60 + (1 if lost == "removed by hand" else 2)) * 60
+    slot = (clock.now() // 60 + 2) * 60
     assert [record.id for record in await delayed(clock, update.queue)] == [slot_id(slot)]
     [stored] = await clock.schedules(update.queue)
     assert stored.next_at == slot
@@ -521,6 +629,23 @@ async def test_a_missed_slot_that_is_fetched_before_anybody_ticked_is_left_out_i
     assert outcome == Completed('{"skipped": "its slot was missed"}')
     [stored] = await clock.schedules(update.queue)
     assert stored.next_at == (clock.now() // 60 + 1) * 60
+
+
+async def test_a_missed_slot_that_is_fetched_before_it_is_taken_back_is_left_out_all_the_same(
+    clock: Movable, update: Job[UpdateStats, None, Any]
+) -> None:
+    """P14: ticker and fetch of a worker that comes back run side by side."""
+    scheduler = scheduler_of(clock, replace(minutely(update), missed="skip"))
+    await scheduler.apply()
+    await clock.move_clock(600)
+    [fetched] = (await clock.exchange(update.queue, [], 1, LEASE)).jobs
+    await scheduler.tick()
+    outcome = await Runs(clock).watch(never, fetched, Attempt())
+    assert outcome == Completed('{"skipped": "its slot was missed"}')
+
+
+async def never(job: FetchedJob, attempt: Attempt) -> Outcome:
+    pytest.fail("it was run")
 
 
 async def test_what_became_of_the_last_run_is_written_down(clock: Movable, update: Job[UpdateStats, None, Any]) -> None:

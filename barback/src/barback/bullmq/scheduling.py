@@ -10,7 +10,7 @@ from typing import Any
 
 from barback.broker import StoredSchedule
 from barback.bullmq.codec import decode_options, encode_options, ms, pairs
-from barback.bullmq.connection import Command, Connection
+from barback.bullmq.connection import Call, Command, Connection
 from barback.bullmq.keys import Keys
 from barback.bullmq.layout import run_keeping_layout
 from barback.bullmq.packing import pack
@@ -28,12 +28,16 @@ MADE = "ic"
 async def read_schedules(connection: Connection, keys: Keys) -> list[StoredSchedule]:
     """All job schedulers of a queue, the soonest first. Legacy repeatables of BullMQ 5 are not among them."""
     scored: list[Any] = await connection.run("ZRANGE", keys["repeat"], 0, -1, "WITHSCORES")
-    stored: list[StoredSchedule] = []
-    for schedule_id, score in _with_scores(scored):
-        fields = await _read(connection, keys, schedule_id)
-        if MADE in fields:
-            stored.append(_decode(schedule_id, fields, float(score) / 1000))
-    return stored
+    found = _with_scores(scored)
+    if not found:
+        return []
+    asked = [("HGETALL", f"{keys['repeat']}:{schedule_id}") for schedule_id, _ in found]
+    [answers] = await connection.run_all([Call(asked)])
+    return [
+        _decode(schedule_id, dict(fields), float(score) / 1000)
+        for (schedule_id, score), fields in zip(found, answers, strict=True)
+        if MADE in fields
+    ]
 
 
 async def put_schedule(connection: Connection, keys: Keys, schedule: StoredSchedule, now: float) -> None:
@@ -44,7 +48,7 @@ async def put_schedule(connection: Connection, keys: Keys, schedule: StoredSched
     names = keys.many(
         "repeat", "delayed", "wait", "paused", "meta", "prioritized", "marker", "id", "events", "pc", "active"
     )
-    made = int((await _read(connection, keys, schedule.id)).get(MADE) or 1)
+    made = max(schedule.made, int((await _read(connection, keys, schedule.id)).get(MADE) or 1))
     wire = encode_options(schedule.options)
     template = {k: v for k, v in wire.items() if k != "delay"}
     timing = schedule.timing
@@ -56,12 +60,12 @@ async def put_schedule(connection: Connection, keys: Keys, schedule: StoredSched
         pack(template), pack(_next_options(schedule, schedule.next_at, wire, now, made)),
         ms(now), keys.base, "",
     )  # fmt: skip
-    commands = [put]
+    more: list[Any] = [MADE, made]
     if timing.every_s is not None:
         # Told of a period, BullMQ's script would count it from now.
-        period = ("every", ms(timing.every_s), "offset", ms(timing.offset_s))
-        commands.append(("HSET", f"{keys['repeat']}:{schedule.id}", *period))
-    answer, *_ = await run_keeping_layout(connection, keys, commands)
+        more += ["every", ms(timing.every_s), "offset", ms(timing.offset_s)]
+    note = ("HSET", f"{keys['repeat']}:{schedule.id}", *more)
+    answer, _ = await run_keeping_layout(connection, keys, [put, note])
     if isinstance(answer, int) and answer < 0:
         raise BrokerError(
             f"Schedule '{schedule.id}' of '{keys.queue}': a job of its next slot exists and cannot be replaced "
@@ -81,9 +85,10 @@ async def advance_schedule(
         keys.job(producer_id),
         keys["active"],
     ]
-    if next_at <= now or next_at == schedule.timing.next_after(schedule.next_at):
-        # The slots of a period BullMQ's script computes from what it is told of the time: so none is left out. And a
-        # job that is due is delayed all the same: those of earlier slots go first.
+    if schedule.timing.every_s is not None:
+        now = _time_for(schedule.timing.every_s, schedule.next_at, next_at)
+    elif next_at <= now:
+        # One that is due is delayed all the same: those of earlier slots go first.
         now = schedule.next_at
     command = connection.script(
         "updateJobScheduler", names, ms(next_at), schedule.id, schedule.data,
@@ -91,6 +96,15 @@ async def advance_schedule(
     )  # fmt: skip
     [answer] = await run_keeping_layout(connection, keys, [command])
     return answer is not None
+
+
+def _time_for(every_s: float, last: float, next_at: float) -> float:
+    """What BullMQ's script must be told of the time to make that slot of a period: it computes it by itself.
+
+    It makes the slot after the last one, unless that is past: then the first one to come.
+    """
+    before = next_at - every_s
+    return last if ms(before) == ms(last) else before + 0.001
 
 
 async def remove_schedule(connection: Connection, keys: Keys, schedule_id: str) -> bool:
@@ -155,7 +169,7 @@ def _decode(schedule_id: str, fields: Mapping[str, str], next_at: float) -> Stor
     timing = Timing(
         None if every_s is not None else fields.get("pattern"),
         every_s,
-        fields.get("tz") or LOCAL,
+        "UTC" if every_s is not None else fields.get("tz") or LOCAL,
         offset_s,
         _seconds(fields, "startDate"),
         _seconds(fields, "endDate"),

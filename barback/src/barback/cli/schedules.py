@@ -28,6 +28,7 @@ DIFFERS: Mapping[Kind, str] = {
     "change": "differs from the code",
     "remove": "not in the code",
     "keep": "",
+    "over": "over",
     "paused": "paused",
     "taken": "made by another program",
 }
@@ -36,6 +37,7 @@ WILL: Mapping[Kind, str] = {
     "change": "change",
     "remove": "remove",
     "keep": "keep",
+    "over": "leave: it is over",
     "paused": "leave paused",
     "taken": "leave to another program",
 }
@@ -72,7 +74,12 @@ def list_(invocation: Invocation, as_json_: bool) -> None:
 @click.pass_obj
 def plan(invocation: Invocation, as_json_: bool) -> None:
     """What a deploy of this code would add, change and remove."""
-    _say_changes(ask(invocation, lambda broker: _reconciler(invocation, broker).plan()), WILL, as_json_)
+    changes, newer = ask(invocation, lambda broker: _plan(_reconciler(invocation, broker)))
+    for queue, release in newer.items():
+        click.echo(
+            f"release {release} is newer: a worker of this code leaves the schedules of {queue} as they are", err=True
+        )
+    _say_changes(changes, WILL, as_json_)
 
 
 @schedules.command()
@@ -122,6 +129,10 @@ def run(invocation: Invocation, schedule_id: str, as_json_: bool) -> None:
     say_done(f"job {job_id} of {schedule.job.queue} is enqueued", {"job": job_id}, as_json_)
 
 
+async def _plan(reconciler: Reconciler) -> tuple[Mapping[str, Sequence[Change]], Mapping[str, str]]:
+    return await reconciler.plan(), await reconciler.newer()
+
+
 def _reconciler(invocation: Invocation, broker: Broker) -> Reconciler:
     app = invocation.app
     limits = invocation.settings.payload_limits
@@ -155,8 +166,7 @@ def _shown(change: Change) -> StoredSchedule:
 
 
 def _row(queue: str, schedule: StoredSchedule, state: str, last: Run | None, now: float) -> dict[str, Any]:
-    # Without a next slot nothing is stored of it: it is paused, or not put yet.
-    following = schedule.timing.following(now, NEXT_TIMES) if schedule.next_at else []
+    following = _next_times(schedule, now)
     return {
         "id": schedule.id,
         "queue": queue,
@@ -167,6 +177,17 @@ def _row(queue: str, schedule: StoredSchedule, state: str, last: Run | None, now
         "lastRun": None if last is None else asdict(last),
         "state": state,
     }
+
+
+def _next_times(schedule: StoredSchedule, now: float) -> list[float]:
+    if not schedule.next_at:
+        # Nothing is stored of it: it is paused, over, or not put yet.
+        return []
+    coming = [schedule.next_at] if schedule.next_at > now else []
+    limit = schedule.timing.limit
+    left = NEXT_TIMES if limit is None else max(0, limit - schedule.made)
+    more = schedule.timing.following(max(now, schedule.next_at), min(left, NEXT_TIMES - len(coming)))
+    return coming + more
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

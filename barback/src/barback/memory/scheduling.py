@@ -16,7 +16,7 @@ def put(queues: Queues, queue: Queue, schedule: StoredSchedule) -> None:
         raise BrokerError(
             f"Schedule '{schedule.id}' of '{queue.name}': a job of its next slot exists and cannot be replaced."
         )
-    made = before.made if before is not None else 1
+    made = max(before.made if before is not None else 1, schedule.made)
     queue.schedules[schedule.id] = replace(schedule, next_at=moment(schedule.next_at), made=made)
     _make_job(queue, schedule, queues.now)
 

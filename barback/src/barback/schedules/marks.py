@@ -6,29 +6,32 @@ from dataclasses import asdict, dataclass
 
 from barback.schedule import Missed, Overlap
 
-MARK, RELEASE, RUN = "mark:", "release:", "run:"
+MARK, RELEASE, RUN, SKIP = "mark:", "release:", "run:", "skip:"
 """How the names of notes begin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`fingerprint`: of all that was declared when it was put. `paused`: a person has stopped it."""
+    """`fingerprint`: of all that was declared when it was put. `paused`: a person has stopped it. `over`: declared so, it
+    has no slot to come and nothing is stored. `made`: how many jobs it had made when it was put or stopped."""
 
     app: str
     fingerprint: str
     missed: Missed = "once"
     overlap: Overlap = "allow"
     paused: bool = False
+    over: bool = False
+    made: int = 0
 
 
-def mark_note(schedule_id: str, mark: Mark) -> dict[str, str | None]:
-    """The note that says so."""
-    return {MARK + schedule_id: json.dumps(asdict(mark))}
+def mark_note(schedule_id: str, mark: Mark | None) -> dict[str, str | None]:
+    """The note that says so; None: there is none."""
+    return {MARK + schedule_id: None if mark is None else json.dumps(asdict(mark))}
 
 
 def nothing_noted(schedule_id: str) -> dict[str, str | None]:
     """All notes of a schedule, taken back."""
-    return {MARK + schedule_id: None, RUN + schedule_id: None}
+    return {kind + schedule_id: None for kind in (MARK, RUN, SKIP)}
 
 
 def read_marks(notes: Mapping[str, str]) -> dict[str, Mark]:

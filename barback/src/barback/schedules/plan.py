@@ -11,8 +11,9 @@ from barback.payload_limits import PayloadLimits, write_payload
 from barback.schedule import Schedule
 from barback.schedules.marks import Mark
 
-Kind = Literal["add", "change", "remove", "keep", "paused", "taken"]
-"""paused: a person stopped it, and it stays so. taken: another program or app made one of that id; it is left alone."""
+Kind = Literal["add", "change", "remove", "keep", "over", "paused", "taken"]
+"""over: it has no slot to come. paused: a person stopped it, and it stays so. taken: another program or app made one of
+that id, and it is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def _kind(app: str, wanted: Wanted | None, stored: StoredSchedule | None, mark: 
     if mark.paused:
         return "paused"
     if stored is None:
-        return "add"
+        return "over" if mark.over and mark.fingerprint == wanted.mark.fingerprint else "add"
     return "keep" if _same(wanted, stored, mark) else "change"
 
 

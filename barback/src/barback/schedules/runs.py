@@ -3,6 +3,8 @@
 A worker of another program (Node's) runs every slot's job, and writes nothing down.
 """
 
+import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,8 +15,8 @@ from barback.broker import Broker, Completed, Failed, FetchedJob, HandedBack, Ou
 from barback.errors import BarbackError
 from barback.executor import Attempt
 from barback.running import Execute
-from barback.schedules.marks import RUN, Mark, read_marks
-from barback.schedules.ticker import Ticker, is_missed, slot_of
+from barback.schedules.marks import RUN, SKIP, Mark, read_marks
+from barback.schedules.ticker import Ticker, slot_of
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.schedules")
 
@@ -59,7 +61,9 @@ class Runs:
         if not isinstance(outcome, HandedBack):
             word = "skipped" if skipped is not None else _word(outcome)
             reason = skipped or getattr(outcome, "reason", "")
-            await self._write_down(job, Run(job.id, word, started_at, self._broker.now(), reason))
+            # Whatever becomes of this, the job has ended so.
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._write_down(job, Run(job.id, word, started_at, self._broker.now(), reason))
         return outcome
 
     async def _why_skipped(self, job: FetchedJob) -> str | None:
@@ -79,10 +83,9 @@ class Runs:
             return None
         for schedule in await self._broker.schedules(job.queue):
             if schedule.id == job.schedule_id and schedule.next_at == slot_of(job.id):
-                missed = is_missed(schedule, self._broker.now())
                 await Ticker(self._broker, [job.queue]).advance(job.queue, schedule)
-                return "its slot was missed" if missed else None
-        return None
+        noted = (await self._broker.notes(job.queue)).get(f"{SKIP}{job.schedule_id}")
+        return "its slot was missed" if noted == str(slot_of(job.id)) else None
 
     async def _overlapping(self, job: FetchedJob, mark: Mark) -> str | None:
         if mark.overlap != "skip":
@@ -94,7 +97,7 @@ class Runs:
     async def _write_down(self, job: FetchedJob, run: Run) -> None:
         try:
             await self._broker.set_notes(job.queue, {f"{RUN}{job.schedule_id}": json.dumps(asdict(run))})
-        except BarbackError as error:
+        except Exception as error:  # noqa: BLE001 — see watch
             log.warning("run of a schedule not written down", queue=job.queue, job_id=job.id, error=str(error))
 
 

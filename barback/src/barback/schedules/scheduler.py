@@ -35,9 +35,9 @@ class Scheduler:
         self._reconciler = Reconciler(broker, app, release, queues, schedules, limits)
         self._ticker = Ticker(broker, queues, self._outage)
 
-    async def apply(self) -> None:
-        """Make the stored schedules those that are declared, unless a newer release has."""
-        await self._reconciler.apply()
+    async def apply(self, *, again: bool = False) -> None:
+        """Make the stored schedules those that are declared, unless a newer release has (`again`: any other)."""
+        await self._reconciler.apply(again=again)
 
     async def tick(self) -> float:
         """Advance what is due; seconds until the next tick."""
@@ -53,6 +53,6 @@ class Scheduler:
         while True:
             await asyncio.sleep(APPLY_EVERY_S)
             try:
-                await self.apply()
+                await self.apply(again=True)
             except BarbackError as error:
                 self._outage.failed("apply schedules", error)

@@ -14,7 +14,7 @@ from barback.broker import Broker, StoredSchedule
 from barback.errors import BarbackError, BrokerError
 from barback.outage import Outage
 from barback.schedule import Missed
-from barback.schedules.marks import read_marks
+from barback.schedules.marks import SKIP, read_marks
 from barback.seldom import Seldom
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.schedules")
@@ -90,9 +90,13 @@ class Ticker:
                 if following is None:
                     self._say_over(queue, schedule)
                     return None
+            if late and missed == "skip":
+                await self._note_skip(queue, schedule, schedule.next_at)
             made = await self._make(queue, schedule, following)
             if made is None:
-                return following
+                if late and missed == "skip":
+                    await self._note_skip(queue, schedule, None)
+                return now + RETRY_S
             log.info(
                 "schedule due", queue=queue, schedule=schedule.id, job=schedule.name,
                 late_s=round(now - schedule.next_at, 3),
@@ -105,18 +109,12 @@ class Ticker:
         return self._broker.now()
 
     async def _repair(self, queue: str, schedule: StoredSchedule) -> None:
+        # By the compare-and-set: whoever removed the schedule, or went on with it, since we read it, is not undone.
         state = await self._broker.state(queue, job_of(schedule))
         following = _following(schedule)
-        try:
-            if state == "unknown":
-                await self._broker.put_schedule(queue, schedule)
-            elif state in ("completed", "failed") and following is not None:
-                await self._make(queue, schedule, following)
-            else:
-                return
-        except BrokerError as error:
-            log.warning("schedule not repaired", queue=queue, schedule=schedule.id, error=str(error))
-        else:
+        if state not in ("unknown", "completed", "failed") or following is None:
+            return
+        if await self._make(queue, schedule, following) is not None:
             log.warning("schedule repaired: it had no job to come", queue=queue, schedule=schedule.id, state=state)
 
     async def _missed(self, queue: str, schedule: StoredSchedule) -> Missed:
@@ -132,8 +130,13 @@ class Ticker:
             if stored.get(schedule.id) != schedule.next_at:
                 return None
             # That slot has its job already: BullMQ would never go on.
-        log.error("schedule not advanced", queue=queue, schedule=schedule.id)
+        if self._seldom.may_say(("stuck", queue, schedule.id)):
+            log.error("schedule not advanced: its next slots have jobs already", queue=queue, schedule=schedule.id)
         return None
+
+    async def _note_skip(self, queue: str, schedule: StoredSchedule, slot: float | None) -> None:
+        """Its job may be fetched before it is taken back: whoever is about to run it looks there."""
+        await self._broker.set_notes(queue, {SKIP + schedule.id: None if slot is None else str(slot)})
 
     async def _take_back(self, queue: str, schedule: StoredSchedule) -> None:
         """Remove the job of a slot that was missed and shall not run."""
