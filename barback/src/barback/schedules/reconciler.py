@@ -61,7 +61,7 @@ class Reconciler:
         newest = {queue: (await self._broker.notes(queue)).get(name, "") for queue in self._queues}
         return {q: text.partition("#")[0] for q, text in newest.items() if _order(text) > _order(self._release)}
 
-    async def apply(, *, force: bool = False, again: bool = False) -> dict[str, list[Change]]:
+    async def apply(self, *, force: bool = False, again: bool = False) -> dict[str, list[Change]]:
         """Do it; by queue what was done.
 
         `force`: also as the older release, which is the newest from then on. `again`: only if nobody else has since.
