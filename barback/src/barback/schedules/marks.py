@@ -12,8 +12,9 @@ MARK, RELEASE, RUN, SKIP = "mark:", "release:", "run:", "skip:"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`fingerprint`: of all that was declared when it was put. `paused`: a person has stopped it. `over`: declared so, it
-    has no slot to come; nothing is stored. `made`: how many jobs it had made when it was put or stopped."""
+    """`fingerprint`: of all that was declared when it was put. `paused`: a person has stopped it. `over`: declared so,
+    it has no slot to come; nothing is stored. `made`: how many jobs it had made when it was put or stopped.
+    """
 
     app: str
     fingerprint: str
