@@ -83,8 +83,8 @@ class Timing:
     def _following(self, at: float) -> float | None:
         if self.every_s is not None:
             every_ms, offset_ms = round(self.every_s * 1000), round(self.offset_s * 1000)
-            # A slot told as a float may lie a little below itself.
-            at_ms = floor(at * 1000 + 0.001)
+            # A slot told as a float may lie a little below itself (a ten thousandth of a millisecond).
+            at_ms = floor(at * 1000 + 0.0005)
             return ((at_ms - offset_ms) // every_ms * every_ms + every_ms + offset_ms) / 1000
         if self.pattern is None:
             return None
