@@ -3,7 +3,7 @@
 import math
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -205,9 +205,11 @@ def test_no_slot_lies_before_the_start_or_after_the_end() -> None:
         (Timing(), "expected a pattern or every_s"),
         (Timing("* * * * *", 60), "one of them only"),
         (Timing("* * * * *", offset_s=1), "offset_s goes with every_s"),
-        (Timing(every_s=0.09), "every_s must be 0.1 or more, got 0.09"),
-        (Timing(every_s=math.nan), "every_s must be 0.1 or more"),
+        (Timing(every_s=0.09), r"every_s must be from 0.1 to .*, got 0.09"),
+        (Timing(every_s=math.nan), r"every_s must be from 0.1 to"),
         (Timing(every_s=60, offset_s=60), "offset_s must be from 0 to below every_s, got 60"),
+        (Timing(every_s=1e11), r"every_s must be from 0.1 to .*, got 1"),
+        (Timing(every_s=cast("Any", "2")), "every_s must be a number, got '2'"),
         (Timing(every_s=1 / 3), "every_s and offset_s are whole milliseconds"),
         (Timing(every_s=60, tz="Europe/Berlin"), "tz goes with a pattern"),
         (Timing(every_s=60, limit=0), "limit must be 1 or more, got 0"),
@@ -283,3 +285,12 @@ def test_a_schedule_refuses_a_moment_without_a_zone() -> None:
 def test_a_schedule_refuses_words_that_it_does_not_know(word: dict[str, Any]) -> None:
     with pytest.raises(DeclarationError, match=r"Schedule 'often': (missed|overlap) must be 'skip' or|'allow' or"):
         Schedule("often", of_all, every_s=60, **word)
+
+
+def test_a_schedule_refuses_what_is_no_job_no_id_and_no_moment() -> None:
+    with pytest.raises(DeclarationError, match="Schedule 'often': expected a job made by @job, got 'of-all'"):
+        Schedule("often", cast("Any", "of-all"), every_s=60)
+    with pytest.raises(DeclarationError, match="Schedule id 1 cannot be used"):
+        Schedule(cast("Any", 1), of_all, every_s=60)
+    with pytest.raises(DeclarationError, match="Schedule 'often': start must be a datetime, got '2026-01-01'"):
+        Schedule("often", of_all, every_s=60, start=cast("Any", "2026-01-01"))

@@ -7,7 +7,7 @@ counts from the epoch (and its offset), so that it has the same slots whoever as
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import floor, isfinite
+from math import floor
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -16,6 +16,7 @@ from barback.errors import DeclarationError
 
 SHORTEST_PERIOD_MS = 100
 """Each slot makes a job: more than ten a second are no schedule."""
+LONGEST_PERIOD_S = 10 * 366 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +37,32 @@ class Timing:
 
     def check(self) -> None:
         """:raises DeclarationError: it has no slots, or cannot be read; says why."""
+        for name, value in (("every_s", self.every_s or 0), ("offset_s", self.offset_s), ("limit", self.limit or 0)):
+            if isinstance(value, bool) or not isinstance(value, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise DeclarationError(f"{name} must be a number, got {value!r}.")
         if (self.pattern is None) == (self.every_s is None):
             raise DeclarationError("expected a pattern or every_s, and one of them only.")
-        if self.every_s is None:
-            if self.offset_s:
-                raise DeclarationError("offset_s goes with every_s: a pattern names its own moments.")
+        if self.every_s is not None:
+            self._check_period(self.every_s)
+        elif self.offset_s:
+            raise DeclarationError("offset_s goes with every_s: a pattern names its own moments.")
+        else:
             _next_of_pattern(str(self.pattern), self.tz, 0.0)
-        elif not isfinite(self.every_s) or round(self.every_s * 1000) < SHORTEST_PERIOD_MS:
-            raise DeclarationError(f"every_s must be {SHORTEST_PERIOD_MS / 1000:g} or more, got {self.every_s!r}.")
-        elif not (_is_whole_ms(self.every_s) and _is_whole_ms(self.offset_s)):
-            raise DeclarationError(f"every_s and offset_s are whole milliseconds, got {self.every_s}, {self.offset_s}.")
-        elif self.tz != "UTC":
-            raise DeclarationError("tz goes with a pattern: a period is the same everywhere.")
-        elif not 0 <= self.offset_s < self.every_s:
-            raise DeclarationError(f"offset_s must be from 0 to below every_s, got {self.offset_s!r}.")
         if self.limit is not None and self.limit < 1:
             raise DeclarationError(f"limit must be 1 or more, got {self.limit!r}.")
         if self.start_at is not None and self.end_at is not None and self.end_at < self.start_at:
             raise DeclarationError("it ends before it starts.")
+
+    def _check_period(self, every_s: float) -> None:
+        if not SHORTEST_PERIOD_MS / 1000 <= every_s <= LONGEST_PERIOD_S:
+            expected = f"from {SHORTEST_PERIOD_MS / 1000:g} to {LONGEST_PERIOD_S:g}"
+            raise DeclarationError(f"every_s must be {expected}, got {every_s!r}.")
+        if not (_is_whole_ms(every_s) and _is_whole_ms(self.offset_s)):
+            raise DeclarationError(f"every_s and offset_s are whole milliseconds, got {every_s}, {self.offset_s}.")
+        if not 0 <= self.offset_s < every_s:
+            raise DeclarationError(f"offset_s must be from 0 to below every_s, got {self.offset_s!r}.")
+        if self.tz != "UTC":
+            raise DeclarationError("tz goes with a pattern: a period is the same everywhere.")
 
     def next_after(self, at: float) -> float | None:
         """The first slot strictly after `at`; None: there is none any more."""

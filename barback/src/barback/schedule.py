@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from barback.cron import Timing
 from barback.errors import DeclarationError
-from barback.job import AnyJob
+from barback.job import AnyJob, Job
 from barback.payload import Payload
 
 Missed = Literal["skip", "once", "all"]
@@ -43,8 +43,10 @@ class Schedule:
     timing: Timing = field(init=False)
 
     def __post_init__(self) -> None:
-        if not self.id or ":" in self.id:
+        if not isinstance(self.id, str) or not self.id or ":" in self.id:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise DeclarationError(f"Schedule id {self.id!r} cannot be used: expected a text without ':'.")
+        if not isinstance(self.job, Job):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DeclarationError(f"Schedule '{self.id}': expected a job made by @job, got {self.job!r}.")
         try:
             object.__setattr__(self, "timing", self._read_timing())
             self._check_words()
@@ -92,6 +94,8 @@ class Schedule:
 def _moment(name: str, at: datetime | None) -> float | None:
     if at is None:
         return None
+    if not isinstance(at, datetime):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise DeclarationError(f"{name} must be a datetime, got {at!r}.")
     if at.tzinfo is None:
         raise DeclarationError(f"{name} needs a zone: datetime(…, tzinfo=UTC), got {at!r}.")
     return round(at.timestamp(), 3)

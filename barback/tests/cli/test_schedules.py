@@ -1,10 +1,14 @@
 """`barback schedules`: what runs when, what a deploy would change, and single ones stopped and started."""
 
 import json
+import re
+import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from contextlib import closing
+from typing import Any, cast
 
 import pytest
+import redis
 
 Call = Callable[..., Any]
 
@@ -90,3 +94,14 @@ def test_an_older_release_is_told_that_its_worker_changes_nothing_and_goes_back_
     barback("schedules", "apply", BARBACK_RELEASE="2.9")
     assert barback("schedules", "plan", BARBACK_RELEASE="2.9").err == ""
     assert planned(barback, BARBACK_RELEASE="2.9") == [("nightly", "keep")]
+
+
+def test_a_schedule_whose_slot_has_come_while_no_worker_runs_is_shown_as_such(
+    barback: Call, queue_name: str, environment: Mapping[str, str]
+) -> None:
+    """Who asks why nothing ran shall not read of tomorrow alone."""
+    barback("schedules", "apply")
+    with closing(cast("Any", redis.Redis).from_url(environment["REDIS_URL"], db=1)) as server:
+        server.zadd(f"bull:{queue_name}:repeat", {"nightly": (time.time() - 90) * 1000})
+    [schedule] = listed(barback)
+    assert re.fullmatch(r"due for 9\d s: no worker makes its jobs", schedule["state"])

@@ -267,6 +267,20 @@ async def test_a_paused_schedule_makes_no_job_whatever_is_deployed_until_it_is_r
     assert len(await delayed(clock, update.queue)) == 1
 
 
+async def test_an_older_release_that_resumes_leaves_the_putting_to_the_newer(
+    clock: Movable, update: Job[UpdateStats, None, Any]
+) -> None:
+    """P15."""
+    newer = Reconciler(clock, "app", "2", [update.queue], [minutely(update, "0 4 * * *")])
+    await newer.apply()
+    await newer.pause(update.queue, "minutely")
+    await Reconciler(clock, "app", "1", [update.queue], [minutely(update)]).resume(update.queue, "minutely")
+    assert await clock.schedules(update.queue) == []
+    await newer.apply(again=True)
+    [stored] = await clock.schedules(update.queue)
+    assert stored.timing.pattern == "0 4 * * *"
+
+
 async def test_only_a_schedule_of_the_app_can_be_paused(clock: Movable, update: Job[UpdateStats, None, Any]) -> None:
     reconciler = Reconciler(clock, "app", "1", [update.queue], [])
     with pytest.raises(BrokerError, match=r"Schedule 'theirs' of .* is none that app 'app' has put"):

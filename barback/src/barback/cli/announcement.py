@@ -60,7 +60,7 @@ def _schedule(schedule: Schedule) -> str:
     slot = timing.next_after(time.time())
     if slot is None:
         return f"{schedule.id}: {what}, over"
-    return f"{schedule.id}: {what}, next {datetime.fromtimestamp(slot, ZoneInfo(timing.tz)):%Y-%m-%d %H:%M}"
+    return f"{schedule.id}: {what}, next {datetime.fromtimestamp(slot, ZoneInfo(timing.tz)):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def _several(name: str, values: list[str]) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 import click
+from pydantic.alias_generators import to_camel
 
 from barback.answers import Created
 from barback.app import AnyApp
@@ -23,6 +24,8 @@ from barback.schedules.reconciler import Reconciler
 from barback.schedules.runs import Run, read_runs
 
 NEXT_TIMES = 5
+LATE_S = 10.0
+"""Workers make the next slot's job within 5 s."""
 DIFFERS: Mapping[Kind, str] = {
     "add": "not put yet",
     "change": "differs from the code",
@@ -110,7 +113,7 @@ def pause(invocation: Invocation, schedule_id: str, as_json_: bool) -> None:
 @json_option
 @click.pass_obj
 def resume(invocation: Invocation, schedule_id: str, as_json_: bool) -> None:
-    """End a pause."""
+    """End a pause. If a newer release is deployed, its workers put the schedule back within half a minute."""
     queue = _declared(invocation.app, schedule_id).job.queue
     ask(invocation, lambda broker: _reconciler(invocation, broker).resume(queue, schedule_id))
     say_done(f"schedule {schedule_id} goes on", {"resumed": schedule_id}, as_json_)
@@ -152,11 +155,23 @@ async def _look(invocation: Invocation, broker: Broker) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for queue in invocation.app.registry.queues:
         known = {change.schedule_id: change for change in changes[queue]}
-        shown = [(_shown(change), DIFFERS[change.kind]) for change in known.values()]
+        shown = [(_shown(change), _state(change, broker.now())) for change in known.values()]
         shown += [(one, DIFFERS["taken"]) for one in await broker.schedules(queue) if one.id not in known]
         runs = read_runs(await broker.notes(queue))
         rows += [_row(queue, schedule, state, runs.get(schedule.id), broker.now()) for schedule, state in shown]
     return rows
+
+
+def _state(change: Change, now: float) -> str:
+    """Empty: all is as it should be."""
+    late_s = now - change.stored.next_at if change.stored is not None else 0.0
+    if late_s > LATE_S and change.kind == "keep":
+        return "over" if _is_over(change.stored) else f"due for {late_s:.0f} s: no worker makes its jobs"
+    return DIFFERS[change.kind]
+
+
+def _is_over(schedule: StoredSchedule | None) -> bool:
+    return schedule is not None and not _next_times(schedule, schedule.next_at)
 
 
 def _shown(change: Change) -> StoredSchedule:
@@ -174,7 +189,7 @@ def _row(queue: str, schedule: StoredSchedule, state: str, last: Run | None, now
         "when": schedule.timing.describe(),
         "nextAt": following[0] if following else None,
         "nextTimes": following,
-        "lastRun": None if last is None else asdict(last),
+        "lastRun": None if last is None else {to_camel(name): value for name, value in asdict(last).items()},
         "state": state,
     }
 
@@ -192,12 +207,12 @@ def _next_times(schedule: StoredSchedule, now: float) -> list[float]:
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
     last: Mapping[str, Any] | None = row["lastRun"]
-    took = "-" if last is None else f"{last['outcome']} {moment(last['started_at'])}, {_took_s(last):.1f} s"
+    took = "-" if last is None else f"{last['outcome']} {moment(last['startedAt'])}, {_took_s(last):.1f} s"
     return [row["id"], row["queue"], row["job"], row["when"], moment(row["nextAt"]), took, row["state"]]
 
 
 def _took_s(run: Mapping[str, Any]) -> float:
-    return run["ended_at"] - run["started_at"]
+    return run["endedAt"] - run["startedAt"]
 
 
 def _say_changes(changes: Mapping[str, Sequence[Change]], words: Mapping[Kind, str], as_json_: bool) -> None:

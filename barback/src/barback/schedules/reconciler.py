@@ -86,10 +86,16 @@ class Reconciler:
         log.info("schedule paused", queue=queue, schedule=schedule_id)
 
     async def resume(self, queue: str, schedule_id: str) -> None:
-        """:raises BrokerError: it is none of this app's."""
+        """End a pause. What is put is what this release declares, or waits for a worker of a newer one.
+
+        :raises BrokerError: it is none of this app's.
+        """
         mark = await self._mark(queue, schedule_id)
         while not await self._note(queue, schedule_id, replace(mark, paused=False), mark):
             mark = await self._mark(queue, schedule_id)
+        if queue in await self.newer():
+            # Its workers look again within half a minute.
+            return
         for change in await self._plan(queue):
             if change.schedule_id == schedule_id:
                 await self._make(queue, change)

@@ -114,8 +114,11 @@ class Ticker:
         following = _following(schedule)
         if state not in ("unknown", "completed", "failed") or following is None:
             return
-        if await self._make(queue, schedule, following) is not None:
-            log.warning("schedule repaired: it had no job to come", queue=queue, schedule=schedule.id, state=state)
+        if (slot := await self._make(queue, schedule, following)) is not None:
+            log.warning(
+                "schedule repaired: the job of its next slot was gone or had run already",
+                queue=queue, schedule=schedule.id, lost=schedule.next_at, next_at=slot,
+            )  # fmt: skip
 
     async def _missed(self, queue: str, schedule: StoredSchedule) -> Missed:
         mark = read_marks(await self._broker.notes(queue)).get(schedule.id)
@@ -142,10 +145,12 @@ class Ticker:
         """Remove the job of a slot that was missed and shall not run."""
         job_id = job_of(schedule)
         try:
-            if await self._broker.remove(queue, job_id):
-                log.info("missed slot skipped", queue=queue, schedule=schedule.id, job_id=job_id)
-        except BrokerError as error:
-            log.info("missed slot not skipped", queue=queue, schedule=schedule.id, job_id=job_id, reason=str(error))
+            await self._broker.remove(queue, job_id)
+        except BrokerError:
+            # It has been fetched: whoever did looks at the note.
+            log.info("missed slot left to its worker to skip", queue=queue, schedule=schedule.id, job_id=job_id)
+        else:
+            log.info("missed slot skipped", queue=queue, schedule=schedule.id, job_id=job_id)
 
     def _say_over(self, queue: str, schedule: StoredSchedule) -> None:
         if self._seldom.may_say((queue, schedule.id)):
