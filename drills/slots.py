@@ -20,7 +20,7 @@ SETTINGS: Settings = {
 
 
 @drills.drill(
-    "D22",
+    "D23",
     "two schedules of a second each, a period and a pattern, three workers killed at random",
     promise="P13, P14",
     passes="one job for each slot; extra starts at most the concurrency of each worker killed",
