@@ -1,6 +1,7 @@
 """Schedules: each slot has its job, though workers die all the time."""
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Sequence
@@ -10,11 +11,14 @@ from drills.drill import Drills, Finding
 from drills.world import Settings, World, until
 
 drills = Drills()
+SETTLED_WITHIN_S = 150.0
 WORKERS, CONCURRENCY = 3, 5
 SETTINGS: Settings = {
     "WORKER_CONCURRENCY": CONCURRENCY,
     "BARBACK_LOCK_S": 1.5,
     "BARBACK_STALLED_CHECK_S": 0.4,
+    # Killed from outside, and again while they run alone: that is no fault of theirs.
+    "BARBACK_CRASH_LIMIT": 50,
     "DRILLS_SCHEDULES": 1,
 }
 
@@ -38,25 +42,30 @@ async def slots_under_kills(world: World, full: bool) -> Finding:
         workers[victim] = await world.start_worker(server.url, SETTINGS)
         kills += 1
     last = int(time.time())
-    # What was due by then is done, once the locks of the dead have run out.
-    wanted = {slot_number(place, last) for place in range(len(SCHEDULES))}
-    await until(lambda: wanted <= world.ledger.ended(), 30)
-    await until(lambda: not _missing(world, last), 30)
+    # What was running in a killed worker runs alone, each in its turn.
+    settled_s = SETTLED_WITHIN_S
+    with contextlib.suppress(TimeoutError):
+        settled_s = await until(lambda: not _missing(world, last), SETTLED_WITHIN_S)
     missing = _missing(world, last)
     duplicates = world.ledger.duplicates()
     slots = len(world.ledger.ended())
     said = (
-        f"{slots} slots in {300 if full else 20} s, {kills} kills, at most {kills * CONCURRENCY} extra starts allowed"
+        f"{slots} slots in {300 if full else 20} s, {kills} kills, at most {kills * CONCURRENCY} extra starts allowed; "
     )
+    said += f"the last done {settled_s:.0f} s after the last kill"
+    if missing:
+        begun = [number for number in missing if number in world.ledger.starts()]
+        said += f"; {len(missing)} missing, of which {len(begun)} had begun: {', '.join(map(str, missing[:5]))}"
     return Finding(not missing and duplicates <= kills * CONCURRENCY, said, len(missing), duplicates)
 
 
 def _missing(world: World, last: int) -> Sequence[int]:
-    """The slots without a job that ended, from the first that had one to the last that was due."""
+    """The numbers of slots without a job that ended, from the first that had one to the last that was due."""
     ended = world.ledger.ended()
     missing: list[int] = []
     for place in range(len(SCHEDULES)):
         of_place = [number // 10 for number in ended if number % 10 == place]
         first = min(of_place, default=last)
-        missing += [slot for slot in range(first, last + 1) if slot_number(place, slot) not in ended]
+        numbers = [slot_number(place, slot) for slot in range(first, last + 1)]
+        missing += [number for number in numbers if number not in ended]
     return missing
