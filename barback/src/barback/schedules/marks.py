@@ -1,10 +1,14 @@
 """What barback writes down of a schedule beside BullMQ's own record: whose it is, and what BullMQ has no word for."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 from barback.schedule import Missed, Overlap
+
+NoteT = TypeVar("NoteT")
 
 MARK, RELEASE, RUN, SKIP = "mark:", "release:", "run:", "skip:"
 """How the names of notes begin."""
@@ -37,11 +41,14 @@ def nothing_noted(schedule_id: str) -> dict[str, str | None]:
 
 def read_marks(notes: Mapping[str, str]) -> dict[str, Mark]:
     """By schedule id. What cannot be read is not ours."""
-    marks: dict[str, Mark] = {}
+    return read_notes(notes, MARK, Mark)
+
+
+def read_notes(notes: Mapping[str, str], kind: str, make: Callable[..., NoteT]) -> dict[str, NoteT]:
+    """Those whose names begin with `kind`, by schedule id; without those that cannot be read."""
+    read: dict[str, NoteT] = {}
     for name, text in notes.items():
-        if name.startswith(MARK):
-            try:
-                marks[name.removeprefix(MARK)] = Mark(**json.loads(text))
-            except (ValueError, TypeError):
-                continue
-    return marks
+        if name.startswith(kind):
+            with contextlib.suppress(ValueError, TypeError):
+                read[name.removeprefix(kind)] = make(**json.loads(text))
+    return read

@@ -8,13 +8,11 @@ from barback.broker import Broker, StoredSchedule
 from barback.errors import BrokerError
 from barback.schedules.marks import Mark, mark_note
 from barback.schedules.plan import Wanted
-from barback.schedules.ticker import SAID_EVERY_S, Ticker, job_of
+from barback.schedules.ticker import SAID_EVERY_S, SLOTS_TRIED, Ticker, job_of
 from barback.seldom import Seldom
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.schedules")
 
-SLOTS_TRIED = 10
-"""How many slots are tried when they have their jobs already: run ahead of time, or made by a clock that was ahead."""
 PENDING = ("waiting", "prioritized", "delayed")
 
 

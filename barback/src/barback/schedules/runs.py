@@ -15,7 +15,7 @@ from barback.broker import Broker, Completed, Failed, FetchedJob, HandedBack, Ou
 from barback.errors import BarbackError
 from barback.executor import Attempt
 from barback.running import Execute
-from barback.schedules.marks import RUN, SKIP, Mark, read_marks
+from barback.schedules.marks import RUN, SKIP, Mark, read_marks, read_notes
 from barback.schedules.ticker import Ticker, slot_of
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.schedules")
@@ -37,14 +37,7 @@ class Run:
 
 def read_runs(notes: Mapping[str, str]) -> dict[str, Run]:
     """By schedule id."""
-    runs: dict[str, Run] = {}
-    for name, text in notes.items():
-        if name.startswith(RUN):
-            try:
-                runs[name.removeprefix(RUN)] = Run(**json.loads(text))
-            except (ValueError, TypeError):
-                continue
-    return runs
+    return read_notes(notes, RUN, Run)
 
 
 class Runs:
