@@ -14,6 +14,7 @@ from barback.answers import Answer, Created, Swallowed
 from barback.app import App, Development, no_services
 from barback.broker import QueueLimits
 from barback.connect import connect
+from barback.cron import Timing
 from barback.errors import (
     BarbackError,
     BrokerError,
@@ -65,6 +66,7 @@ __all__ = [
     "Schedule",
     "SettingsError",
     "Swallowed",
+    "Timing",
     "UnknownJob",
     "Unrecoverable",
     "Worker",

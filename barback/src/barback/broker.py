@@ -20,6 +20,7 @@ from barback.answers import Answer, State
 from barback.cron import Timing
 from barback.errors import DeclarationError
 from barback.options import JobOptions
+from barback.slots import slot_id
 
 # ── adding ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -294,6 +295,16 @@ class StoredSchedule:
     """Of its jobs; their delay is the schedule's."""
     made: int = 1
 
+    @property
+    def job_id(self) -> str:
+        """Of the job that it made last."""
+        return slot_id(self.id, self.next_at)
+
+    def slot_after(self, at: float) -> float | None:
+        """The first one later than `at`; None: there is none, or it has made all jobs that it may."""
+        limit = self.timing.limit
+        return None if limit is not None and self.made >= limit else self.timing.next_after(at)
+
 
 # ── the Protocol ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -434,7 +445,21 @@ class Broker(Protocol):
         ...
 
     async def remove_schedule(self, queue: str, schedule_id: str) -> bool:
-        """Remove it, and its next job if that is not due yet. False: it does not exist."""
+        """Remove it (a repeatable, too), and its next job if that is not due yet. False: it does not exist."""
+        ...
+
+    async def repeatables(self, queue: str) -> list[StoredSchedule]:
+        """What BullMQ 5 made for `add(…, {repeat})`, the soonest first: `id` is its key, payload and options unknown.
+
+        They are no schedules: each lives on only because whoever starts its job makes the next one.
+        """
+        ...
+
+    async def continue_repeatable(self, job: FetchedJob) -> float | None:
+        """Make the next job of the repeatable that made this one, which is held; its slot.
+
+        None: no repeatable did, it has no slot to come, was removed, or went on already.
+        """
         ...
 
     async def notes(self, queue: str) -> dict[str, str]:

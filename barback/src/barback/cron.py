@@ -5,8 +5,10 @@ a fixed-time job in a gap runs once right after it, in an overlap once; wildcard
 counts from the epoch (and its offset), so that it has the same slots whoever asks.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from math import floor
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -72,12 +74,15 @@ class Timing:
         slot = self._following(at)
         return None if slot is None or (self.end_at is not None and slot > self.end_at) else slot
 
+    def slots(self, at: float) -> Iterator[float]:
+        """All after `at`, one by one."""
+        while (slot := self.next_after(at)) is not None:
+            yield slot
+            at = slot
+
     def following(self, at: float, count: int) -> list[float]:
         """The next slots, `count` at most."""
-        slots: list[float] = []
-        while len(slots) < count and (slot := self.next_after(slots[-1] if slots else at)) is not None:
-            slots.append(slot)
-        return slots
+        return list(islice(self.slots(at), count))
 
     def describe(self) -> str:
         """In plain English, for people: `At 03:00 every day (Europe/Berlin)`."""

@@ -8,11 +8,13 @@ from typing import Any, TypeVar, Unpack
 
 from barback.answers import Answer, Swallowed
 from barback.broker import AddedFlow, Broker, NewFlow, NewJob
+from barback.cron import Timing
 from barback.errors import InvalidOptions
 from barback.job import AnyJob, Job
 from barback.options import Deduplication, JobOptions, Overrides, override
 from barback.payload import Payload, parse_payload
 from barback.payload_limits import PayloadLimits, write_payload, write_raw
+from barback.schedules.repeating import put_repeat
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
 
@@ -52,14 +54,28 @@ class Producer:
         self._limits = limits or PayloadLimits()
 
     async def __call__(
-        self, job: Job[PayloadT, Any, Any], payload: PayloadT, /, **overrides: Unpack[Overrides]
+        self,
+        job: Job[PayloadT, Any, Any],
+        payload: PayloadT,
+        /,
+        *,
+        repeat: Timing | None = None,
+        **overrides: Unpack[Overrides],
     ) -> Answer:
         """Enqueue one job; it is durable (P1) when this returns, and the answer says what happened (P5).
+
+        `repeat`: make it a schedule instead, whose id is `job_id`, else the job's name; the answer tells of its next
+        job (see `schedules.repeating`). One that the app knows beforehand is better declared as a `Schedule`.
 
         :raises InvalidPayload: it is too large, too deep, or no JSON (NaN, infinity, a lone surrogate in a text).
         :raises InvalidOptions: an option is not allowed.
         :raises BrokerUnavailable: Redis cannot be reached.
         """
+        if repeat is not None:
+            data = write_payload(payload, job.name, self._limits)
+            # Not unique: its next job, which always waits, would swallow all others.
+            new = NewJob(job.queue, job.name, data, override(job.options, overrides))
+            return await put_repeat(self._broker, new, repeat)
         return (await self._broker.add([new_job(job, payload, overrides, self._limits)]))[0]
 
     async def many(

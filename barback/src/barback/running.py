@@ -23,7 +23,7 @@ from barback.quarantine import Quarantine
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
 
 Execute = Callable[[FetchedJob, Attempt], Awaitable[Outcome]]
-Watch = Callable[[Execute, FetchedJob, Attempt], Awaitable[Outcome]]
+Watch = Callable[[FetchedJob, Callable[[], Awaitable[Outcome]]], Awaitable[Outcome]]
 
 
 @dataclass(slots=True)
@@ -130,8 +130,6 @@ class RunningJobs:
         return running if running is not None and running.job is job else None
 
     def _start(self, job: FetchedJob, execute: Execute) -> None:
-        if job.schedule_id is not None and self._watch is not None:
-            execute = partial(self._watch, execute)
         running = self._by_token[job.token] = Running(job, Attempt())
         running.task = asyncio.create_task(self._run(running, execute), name=f"{job.name} {job.id}")
 
@@ -139,7 +137,10 @@ class RunningJobs:
         running.begun = True
         job = running.job
         try:
-            outcome = await execute(job, running.attempt)
+            if job.schedule_id is None or self._watch is None:
+                outcome = await execute(job, running.attempt)
+            else:
+                outcome = await self._watch(job, partial(execute, job, running.attempt))
         except asyncio.CancelledError:
             # Before its handler was called: an attempt that runs makes an outcome of its cancellation.
             outcome = _cancelled(running)

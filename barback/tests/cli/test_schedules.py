@@ -72,16 +72,45 @@ def test_a_schedules_job_is_run_now_beside_its_slots(barback: Call, queue_name: 
     assert (shown["state"], shown["data"]["name"]) == ("waiting", "cron")
 
 
-def test_what_is_not_declared_is_refused_with_a_hint(barback: Call) -> None:
+def test_what_was_not_put_is_refused_with_a_hint(barback: Call, queue_name: str) -> None:
+    barback("schedules", "apply")
     refused = barback("schedules", "pause", "nightli")
     assert refused.code == 2
-    assert refused.err == "barback: The app declares no schedule 'nightli'. Did you mean 'nightly'?\n"
+    assert refused.err == f"barback: barback has put no schedule 'nightli' in {queue_name}. Did you mean 'nightly'?\n"
 
 
 def test_what_was_never_applied_cannot_be_paused(barback: Call, queue_name: str) -> None:
     refused = barback("schedules", "pause", "nightly")
-    assert refused.code != 0
-    assert refused.err == f"barback: Schedule 'nightly' of '{queue_name}' is none that app 'shop' has put.\n"
+    assert refused.code == 2
+    hint = "Run 'barback schedules apply', or start a worker."
+    assert refused.err == f"barback: barback has put no schedule 'nightly' in {queue_name}. {hint}\n"
+
+
+def test_a_run_by_hand_is_shown(barback: Call) -> None:
+    barback("schedules", "apply")
+    job = json.loads(barback("schedules", "run", "nightly", "--json").out)["job"]
+    [schedule] = listed(barback)
+    assert schedule["runByHand"]["jobId"] == job
+    assert schedule["runByHand"]["askedAt"] == pytest.approx(time.time(), abs=30)
+    assert "run by hand 20" in barback("schedules").out
+
+
+def test_a_schedule_of_another_program_is_shown_so_and_can_be_removed(
+    barback: Call, queue_name: str, environment: Mapping[str, str]
+) -> None:
+    with closing(cast("Any", redis.Redis).from_url(environment["REDIS_URL"], db=1)) as server:
+        later = (time.time() + 3600) * 1000
+        server.zadd(f"bull:{queue_name}:repeat", {"theirs": later, "old": later})
+        server.hset(f"bull:{queue_name}:repeat:theirs", mapping={"name": "x", "every": 60_000, "ic": 1})
+        server.hset(f"bull:{queue_name}:repeat:old", mapping={"name": "x", "pattern": "* * * * *"})
+    states = {one["id"]: (one["owner"], one["state"]) for one in listed(barback)}
+    assert states["theirs"] == ("other", "made by another program")
+    assert states["old"] == ("repeatable", "repeatable of BullMQ 5: see barback doctor")
+    assert barback("schedules", "remove", "nightly", "--queue", queue_name).code == 2
+    for schedule_id in ("theirs", "old"):
+        assert barback("schedules", "remove", schedule_id, "--queue", queue_name).code == 0
+    assert [one["id"] for one in listed(barback)] == ["nightly"]
+    assert barback("schedules", "remove", "theirs", "--queue", queue_name).code == 2
 
 
 def test_an_older_release_is_told_that_its_worker_changes_nothing_and_goes_back_with_apply(

@@ -10,16 +10,26 @@ from typing import Any, Protocol
 import pytest
 
 from barback.app import App, no_services
-from barback.broker import Broker, Completed, FetchedJob, JobRecord, Lease, Outcome, Settlement, StoredSchedule
+from barback.broker import (
+    Broker,
+    Completed,
+    FetchedJob,
+    HandedBack,
+    JobRecord,
+    Lease,
+    Outcome,
+    Settlement,
+    StoredSchedule,
+)
 from barback.bullmq import BullMQBroker
 from barback.cron import Timing
-from barback.errors import BrokerError, BrokerUnavailable, InvalidPayload
-from barback.executor import Attempt
+from barback.errors import BrokerUnavailable, InvalidPayload
 from barback.job import Context, Job, job
 from barback.memory import MemoryBroker
 from barback.payload import Payload
 from barback.payload_limits import PayloadLimits
 from barback.schedule import Missed, Overlap, Schedule
+from barback.schedules import pausing
 from barback.schedules.reconciler import Reconciler
 from barback.schedules.runs import Runs, read_runs
 from barback.schedules.scheduler import Scheduler
@@ -255,13 +265,14 @@ async def test_a_paused_schedule_makes_no_job_whatever_is_deployed_until_it_is_r
 ) -> None:
     reconciler = Reconciler(clock, "app", "1", [update.queue], [minutely(update)])
     await reconciler.apply()
-    await reconciler.pause(update.queue, "minutely")
+    await pausing.pause(clock, update.queue, "minutely")
     changed = Reconciler(clock, "app", "2", [update.queue], [minutely(update, "*/5 * * * *")])
     await changed.apply()
     assert await clock.schedules(update.queue) == []
     assert await delayed(clock, update.queue) == []
     assert [change.kind for change in (await changed.plan())[update.queue]] == ["paused"]
-    await changed.resume(update.queue, "minutely")
+    await pausing.resume(clock, update.queue, "minutely")
+    await changed.apply_one(update.queue, "minutely")
     [stored] = await clock.schedules(update.queue)
     assert stored.timing.pattern == "*/5 * * * *"
     assert len(await delayed(clock, update.queue)) == 1
@@ -273,18 +284,13 @@ async def test_an_older_release_that_resumes_leaves_the_putting_to_the_newer(
     """P15."""
     newer = Reconciler(clock, "app", "2", [update.queue], [minutely(update, "0 4 * * *")])
     await newer.apply()
-    await newer.pause(update.queue, "minutely")
-    await Reconciler(clock, "app", "1", [update.queue], [minutely(update)]).resume(update.queue, "minutely")
+    await pausing.pause(clock, update.queue, "minutely")
+    await pausing.resume(clock, update.queue, "minutely")
+    await Reconciler(clock, "app", "1", [update.queue], [minutely(update)]).apply_one(update.queue, "minutely")
     assert await clock.schedules(update.queue) == []
     await newer.apply(again=True)
     [stored] = await clock.schedules(update.queue)
     assert stored.timing.pattern == "0 4 * * *"
-
-
-async def test_only_a_schedule_of_the_app_can_be_paused(clock: Movable, update: Job[UpdateStats, None, Any]) -> None:
-    reconciler = Reconciler(clock, "app", "1", [update.queue], [])
-    with pytest.raises(BrokerError, match=r"Schedule 'theirs' of .* is none that app 'app' has put"):
-        await reconciler.pause(update.queue, "theirs")
 
 
 async def test_a_slot_whose_job_was_run_ahead_of_time_is_not_put_again(
@@ -373,8 +379,8 @@ async def test_a_limit_counts_on_over_pauses_and_changes(clock: Movable, update:
     await reconciler.apply()
     ran: list[str] = []
     for turn in range(6):
-        await reconciler.pause(update.queue, "minutely")
-        await reconciler.resume(update.queue, "minutely")
+        await pausing.pause(clock, update.queue, "minutely")
+        await pausing.resume(clock, update.queue, "minutely")
         changed = replace(limited, payload=UpdateStats(city_slug=str(turn)))
         reconciler = Reconciler(clock, "app", "1", [update.queue], [changed])
         await reconciler.apply()
@@ -391,7 +397,7 @@ async def test_a_pause_wins_over_a_change_that_was_decided_before_it(
     await reconciler.apply()
     later = Reconciler(clock, "app", "2", [update.queue], [minutely(update, "*/5 * * * *")])
     [change] = (await later.plan())[update.queue]
-    await reconciler.pause(update.queue, "minutely")
+    await pausing.pause(clock, update.queue, "minutely")
     await later._make(update.queue, change)
     assert await clock.schedules(update.queue) == []
     assert [change.kind for change in (await later.plan())[update.queue]] == ["paused"]
@@ -585,10 +591,17 @@ class Away(MemoryBroker):
     asked = 0
 
     async def schedules(self, queue: str) -> list[StoredSchedule]:
+        self._ask()
+        return await super().schedules(queue)
+
+    async def notes(self, queue: str) -> dict[str, str]:
+        self._ask()
+        return await super().notes(queue)
+
+    def _ask(self) -> None:
         self.asked += 1
         if self.asked == 1:
             raise BrokerUnavailable("gone for lunch")
-        return await super().schedules(queue)
 
 
 async def test_a_ticker_goes_on_when_the_broker_was_away(
@@ -610,10 +623,10 @@ async def watched_run(clock: Movable, queue: str) -> tuple[FetchedJob, Outcome]:
     """Fetch the next job and let it run, or not, as a worker would."""
     [fetched] = (await clock.exchange(queue, [], 1, LEASE)).jobs
 
-    async def execute(job: FetchedJob, attempt: Attempt) -> Outcome:
+    async def run() -> Outcome:
         return Completed('"ran"')
 
-    return fetched, await Runs(clock).watch(execute, fetched, Attempt())
+    return fetched, await Runs(clock).watch(fetched, run)
 
 
 @pytest.mark.parametrize(("overlap", "second"), [("allow", '"ran"'), ("skip", "skipped")])
@@ -654,11 +667,11 @@ async def test_a_missed_slot_that_is_fetched_before_it_is_taken_back_is_left_out
     await clock.move_clock(600)
     [fetched] = (await clock.exchange(update.queue, [], 1, LEASE)).jobs
     await scheduler.tick()
-    outcome = await Runs(clock).watch(never, fetched, Attempt())
+    outcome = await Runs(clock).watch(fetched, never)
     assert outcome == Completed('{"skipped": "its slot was missed"}')
 
 
-async def never(job: FetchedJob, attempt: Attempt) -> Outcome:
+async def never() -> Outcome:
     pytest.fail("it was run")
 
 
@@ -671,6 +684,16 @@ async def test_what_became_of_the_last_run_is_written_down(clock: Movable, updat
     run = read_runs(await clock.notes(update.queue))["minutely"]
     assert (run.job_id, run.outcome, run.reason) == (fetched.id, "completed", "")
     assert run.started_at <= run.ended_at == pytest.approx(clock.now(), abs=1)
+
+
+async def test_while_the_broker_is_away_a_schedules_job_is_handed_back_unrun(
+    clock: Movable, update: Job[UpdateStats, None, Any]
+) -> None:
+    """Whether it is to run cannot be asked, nor a repeatable be continued."""
+    await scheduler_of(clock, minutely(update)).apply()
+    await move_to_next_slot(clock)
+    [fetched] = (await clock.exchange(update.queue, [], 1, LEASE)).jobs
+    assert await Runs(Away()).watch(fetched, never) == HandedBack(begun=False)
 
 
 # ── with a worker ───────────────────────────────────────────────────────────────────────────────────────

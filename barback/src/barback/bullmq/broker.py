@@ -21,7 +21,7 @@ from barback.broker import (
     Settlement,
     StoredSchedule,
 )
-from barback.bullmq import adding, checks, looking, scheduling, tending
+from barback.bullmq import adding, checks, looking, repeatables, scheduling, tending
 from barback.bullmq.codec import ms
 from barback.bullmq.connection import Connection, client_name
 from barback.bullmq.keys import Keys, keys_of
@@ -200,6 +200,12 @@ class BullMQBroker:
 
     async def remove_schedule(self, queue: str, schedule_id: str) -> bool:
         return await scheduling.remove_schedule(self._connection, self._keys(queue), schedule_id)
+
+    async def repeatables(self, queue: str) -> list[StoredSchedule]:
+        return await repeatables.read_repeatables(self._connection, self._keys(queue))
+
+    async def continue_repeatable(self, job: FetchedJob) -> float | None:
+        return await repeatables.continue_repeatable(self._connection, self._keys(job.queue), job, self.now())
 
     async def notes(self, queue: str) -> dict[str, str]:
         return await scheduling.read_notes(self._connection, self._keys(queue))

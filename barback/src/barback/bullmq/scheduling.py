@@ -6,7 +6,7 @@ What BullMQ has no place for (whose a schedule is, what to do with missed slots)
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from barback.broker import StoredSchedule
 from barback.bullmq.codec import decode_options, encode_options, ms, pairs
@@ -17,6 +17,7 @@ from barback.bullmq.packing import pack
 from barback.cron import Timing
 from barback.errors import BrokerError
 from barback.options import JobOptions
+from barback.slots import slot_id
 
 NOTES = "barback:schedules"
 LOCAL = os.environ.get("TZ") or "UTC"
@@ -25,19 +26,32 @@ MADE = "ic"
 """What BullMQ calls the number of jobs that a scheduler has made."""
 
 
-async def read_schedules(connection: Connection, keys: Keys) -> list[StoredSchedule]:
-    """All job schedulers of a queue, the soonest first. Legacy repeatables of BullMQ 5 are not among them."""
+class Member(NamedTuple):
+    """One of a queue's `repeat` set, and its hash."""
+
+    id: str
+    next_at: float
+    fields: dict[str, str]
+
+
+async def read_members(connection: Connection, keys: Keys) -> list[Member]:
+    """Job schedulers, and repeatables of BullMQ 5; the soonest first."""
     scored: list[Any] = await connection.run("ZRANGE", keys["repeat"], 0, -1, "WITHSCORES")
     found = _with_scores(scored)
     if not found:
         return []
-    asked = [("HGETALL", f"{keys['repeat']}:{schedule_id}") for schedule_id, _ in found]
+    asked = [("HGETALL", f"{keys['repeat']}:{member_id}") for member_id, _ in found]
     [answers] = await connection.run_all([Call(asked)])
     return [
-        _decode(schedule_id, dict(fields), float(score) / 1000)
-        for (schedule_id, score), fields in zip(found, answers, strict=True)
-        if MADE in fields
+        Member(member_id, float(score) / 1000, dict(fields))
+        for (member_id, score), fields in zip(found, answers, strict=True)
     ]
+
+
+async def read_schedules(connection: Connection, keys: Keys) -> list[StoredSchedule]:
+    """All job schedulers of a queue, the soonest first."""
+    members = await read_members(connection, keys)
+    return [decode_schedule(one.id, one.fields, one.next_at) for one in members if MADE in one.fields]
 
 
 async def put_schedule(connection: Connection, keys: Keys, schedule: StoredSchedule, now: float) -> None:
@@ -54,7 +68,7 @@ async def put_schedule(connection: Connection, keys: Keys, schedule: StoredSched
     timing = schedule.timing
     scheduler = {"name": schedule.name} | _bounds(timing)
     if timing.pattern is not None:
-        scheduler |= {"pattern": timing.pattern, "tz": timing.tz}
+        scheduler |= _rule(timing)
     put = connection.script(
         "addJobScheduler", names, ms(schedule.next_at), pack(scheduler), schedule.id, schedule.data,
         pack(template), pack(_next_options(schedule, schedule.next_at, wire, now, made)),
@@ -63,7 +77,7 @@ async def put_schedule(connection: Connection, keys: Keys, schedule: StoredSched
     more: list[Any] = [MADE, made]
     if timing.every_s is not None:
         # Told of a period, BullMQ's script would count it from now.
-        more += ["every", ms(timing.every_s), "offset", ms(timing.offset_s)]
+        more += [item for pair in _rule(timing).items() for item in pair]
     note = ("HSET", f"{keys['repeat']}:{schedule.id}", *more)
     answer, _ = await run_keeping_layout(connection, keys, [put, note])
     if isinstance(answer, int) and answer < 0:
@@ -79,7 +93,7 @@ async def advance_schedule(
     """Compare and set: make the job of `next_at` if `schedule.next_at` is still the one that is due."""
     fields = await _read(connection, keys, schedule.id)
     template = json.loads(fields.get("opts") or "{}")
-    producer_id = f"repeat:{schedule.id}:{ms(schedule.next_at)}"
+    producer_id = schedule.job_id
     names = [
         *keys.many("repeat", "delayed", "wait", "paused", "meta", "prioritized", "marker", "id", "events", "pc"),
         keys.job(producer_id),
@@ -135,20 +149,27 @@ def _next_options(
 ) -> dict[str, Any]:
     """What Node stores with a scheduler's next job, so that either side can go on from it."""
     timing = schedule.timing
-    repeat = _bounds(timing) | {"count": count}
-    if timing.every_s is not None:
-        repeat |= {"every": ms(timing.every_s), "offset": ms(timing.offset_s)}
-    else:
-        repeat |= {"pattern": timing.pattern, "tz": timing.tz}
+    repeat = timing_fields(timing) | {"count": count}
     return {
         **template,
-        "jobId": f"repeat:{schedule.id}:{ms(next_at)}",
+        "jobId": slot_id(schedule.id, next_at),
         "delay": max(0, ms(next_at) - ms(now)),
         "timestamp": ms(now),
         "prevMillis": ms(next_at),
         "repeatJobKey": schedule.id,
         "repeat": repeat,
     }
+
+
+def timing_fields(timing: Timing) -> dict[str, Any]:
+    """As BullMQ keeps it with a scheduler."""
+    return _bounds(timing) | _rule(timing)
+
+
+def _rule(timing: Timing) -> dict[str, Any]:
+    if timing.every_s is not None:
+        return {"every": ms(timing.every_s), "offset": ms(timing.offset_s)}
+    return {"pattern": timing.pattern, "tz": timing.tz}
 
 
 def _bounds(timing: Timing) -> dict[str, Any]:
@@ -160,7 +181,7 @@ def _bounds(timing: Timing) -> dict[str, Any]:
     return {name: value for name, value in bounds.items() if value is not None}
 
 
-def _decode(schedule_id: str, fields: Mapping[str, str], next_at: float) -> StoredSchedule:
+def decode_schedule(schedule_id: str, fields: Mapping[str, str], next_at: float) -> StoredSchedule:
     every_s = _seconds(fields, "every")
     offset_s = _seconds(fields, "offset") or 0.0
     if every_s is not None:

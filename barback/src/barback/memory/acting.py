@@ -2,7 +2,8 @@
 
 from barback.errors import BrokerError
 from barback.memory import deduplication, families
-from barback.memory.queues import JobKey, Queue, Queues, StoredJob, slot_id
+from barback.memory.queues import JobKey, Queue, Queues, StoredJob
+from barback.slots import slot_id
 
 
 def remove(queues: Queues, key: JobKey) -> bool:

@@ -192,6 +192,12 @@ class MemoryBroker:
     async def remove_schedule(self, queue: str, schedule_id: str) -> bool:
         return scheduling.remove(self._queues[queue], schedule_id)
 
+    async def repeatables(self, queue: str) -> list[StoredSchedule]:
+        return []
+
+    async def continue_repeatable(self, job: FetchedJob) -> float | None:
+        return None
+
     async def notes(self, queue: str) -> dict[str, str]:
         return dict(self._queues[queue].notes)
 

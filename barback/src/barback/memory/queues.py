@@ -252,11 +252,6 @@ def moment(at: float) -> float:
     return round(at, 3)
 
 
-def slot_id(schedule_id: str, at: float) -> str:
-    """BullMQ's id for the job of one slot, which it counts in milliseconds."""
-    return f"repeat:{schedule_id}:{round(at * 1000)}"
-
-
 def record(queue: Queue, job: StoredJob) -> JobRecord:
     return JobRecord(
         queue=queue.name,

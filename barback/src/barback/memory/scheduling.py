@@ -6,7 +6,8 @@ from dataclasses import replace
 from barback.broker import StoredSchedule
 from barback.errors import BrokerError
 from barback.memory import adding, deduplication
-from barback.memory.queues import JobKey, Queue, Queues, StoredJob, moment, slot_id
+from barback.memory.queues import JobKey, Queue, Queues, StoredJob, moment
+from barback.slots import slot_id
 
 
 def put(queues: Queues, queue: Queue, schedule: StoredSchedule) -> None:

@@ -10,7 +10,7 @@ from barback.schedule import Missed, Overlap
 
 NoteT = TypeVar("NoteT")
 
-MARK, RELEASE, RUN, SKIP = "mark:", "release:", "run:", "skip:"
+MARK, RELEASE, RUN, SKIP, HAND = "mark:", "release:", "run:", "skip:", "hand:"
 """How the names of notes begin."""
 
 
@@ -36,7 +36,7 @@ def mark_note(schedule_id: str, mark: Mark | None) -> dict[str, str | None]:
 
 def nothing_noted(schedule_id: str) -> dict[str, str | None]:
     """All notes of a schedule, taken back."""
-    return {kind + schedule_id: None for kind in (MARK, RUN, SKIP)}
+    return {kind + schedule_id: None for kind in (MARK, RUN, SKIP, HAND)}
 
 
 def read_marks(notes: Mapping[str, str]) -> dict[str, Mark]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from barback.broker import StoredSchedule
 from barback.payload_limits import PayloadLimits, write_payload
-from barback.schedule import Schedule
+from barback.schedule import Missed, Overlap, Schedule
 from barback.schedules.marks import Mark
 
 Kind = Literal["add", "change", "remove", "keep", "over", "paused", "taken"]
@@ -40,9 +40,14 @@ def want(app: str, schedule: Schedule, limits: PayloadLimits) -> Wanted:
     data = write_payload(schedule.data, schedule.job.name, limits)
     options = replace(schedule.job.options, delay_s=0.0)
     stored = StoredSchedule(schedule.id, schedule.job.name, schedule.timing, data, 0.0, options)
-    told = [repr(stored), schedule.missed, schedule.overlap]
+    return mark_as(app, stored, schedule.missed, schedule.overlap)
+
+
+def mark_as(app: str, schedule: StoredSchedule, missed: Missed = "once", overlap: Overlap = "allow") -> Wanted:
+    """As it shall be stored, and as whose."""
+    told = [repr(schedule), missed, overlap]
     fingerprint = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
-    return Wanted(stored, Mark(app, fingerprint, schedule.missed, schedule.overlap))
+    return Wanted(schedule, Mark(app, fingerprint, missed, overlap))
 
 
 def plan(
@@ -53,11 +58,12 @@ def plan(
     changes: list[Change] = []
     for schedule_id in sorted(wanted.keys() | ours):
         want, there, mark = wanted.get(schedule_id), stored.get(schedule_id), marks.get(schedule_id)
-        changes.append(Change(_kind(app, want, there, mark), schedule_id, want, there, mark))
+        changes.append(Change(kind_of(app, want, there, mark), schedule_id, want, there, mark))
     return changes
 
 
-def _kind(app: str, wanted: Wanted | None, stored: StoredSchedule | None, mark: Mark | None) -> Kind:
+def kind_of(app: str, wanted: Wanted | None, stored: StoredSchedule | None, mark: Mark | None) -> Kind:
+    """What is to become of one schedule of `app`."""
     if wanted is None:
         return "remove"
     if mark is None:
@@ -68,14 +74,12 @@ def _kind(app: str, wanted: Wanted | None, stored: StoredSchedule | None, mark: 
         return "paused"
     if stored is None:
         return "over" if mark.over and mark.fingerprint == wanted.mark.fingerprint else "add"
-    return "keep" if _same(wanted, stored, mark) else "change"
+    # Another program may have put it since: our mark would not tell.
+    same = mark.fingerprint == wanted.mark.fingerprint and is_same(wanted, stored)
+    return "keep" if same else "change"
 
 
-def _same(wanted: Wanted, stored: StoredSchedule, mark: Mark) -> bool:
-    """Also if another program has put it since: our mark would not tell."""
+def is_same(wanted: Wanted, stored: StoredSchedule) -> bool:
+    """Whether what is stored is what is wanted, as far as another program could change it."""
     told = wanted.stored
-    return mark.fingerprint == wanted.mark.fingerprint and (told.name, told.data, told.timing) == (
-        stored.name,
-        stored.data,
-        stored.timing,
-    )
+    return (told.name, told.data, told.timing) == (stored.name, stored.data, stored.timing)

@@ -1,6 +1,7 @@
 """Puts one declared schedule in the place of what is stored of it, without a slot lost or run twice."""
 
 from dataclasses import replace
+from itertools import islice
 
 import structlog
 
@@ -8,7 +9,7 @@ from barback.broker import Broker, StoredSchedule
 from barback.errors import BrokerError
 from barback.schedules.marks import Mark, mark_note
 from barback.schedules.plan import Wanted
-from barback.schedules.ticker import SAID_EVERY_S, SLOTS_TRIED, Ticker, job_of
+from barback.schedules.ticker import SAID_EVERY_S, SLOTS_TRIED, Ticker, find_schedule
 from barback.seldom import Seldom
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.schedules")
@@ -30,7 +31,7 @@ class Putter:
         if old is not None and old.next_at <= now:
             # Putting removes the next slot's job. This one is due and shall run: it is not the next any more.
             await self._ticker.advance(queue, old)
-            old = await self._stored(queue, old.id)
+            old = await find_schedule(self._broker, queue, old.id)
         pending = old is not None and await self._state(queue, old) in PENDING
         if old is not None and pending and old.next_at <= now:
             # Its last one still waits for a worker. We come again.
@@ -70,7 +71,7 @@ class Putter:
         limit = schedule.timing.limit
         if limit is not None and schedule.made > limit:
             return None
-        for slot in schedule.timing.following(now, SLOTS_TRIED):
+        for slot in islice(schedule.timing.slots(now), SLOTS_TRIED):
             if replaced is not None and slot == replaced.next_at:
                 return slot
             # BullMQ's script would let a job that has run start once more.
@@ -79,7 +80,4 @@ class Putter:
         return None
 
     async def _state(self, queue: str, schedule: StoredSchedule) -> str:
-        return await self._broker.state(queue, job_of(schedule))
-
-    async def _stored(self, queue: str, schedule_id: str) -> StoredSchedule | None:
-        return next((one for one in await self._broker.schedules(queue) if one.id == schedule_id), None)
+        return await self._broker.state(queue, schedule.job_id)

@@ -7,18 +7,16 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import structlog
 
 from barback.broker import Broker
-from barback.errors import BrokerError
 from barback.payload_limits import PayloadLimits
 from barback.schedule import Schedule
-from barback.schedules.marks import RELEASE, Mark, mark_note, nothing_noted, read_marks
+from barback.schedules.marks import RELEASE, nothing_noted, read_marks
 from barback.schedules.plan import Change, Wanted, plan, want
 from barback.schedules.putting import Putter
-from barback.schedules.ticker import SAID_EVERY_S, Ticker, job_of
+from barback.schedules.ticker import SAID_EVERY_S, Ticker
 from barback.seldom import Seldom
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.schedules")
@@ -68,46 +66,13 @@ class Reconciler:
         """
         return {queue: await self._apply(queue, force, again) for queue in self._queues}
 
-    async def pause(self, queue: str, schedule_id: str) -> None:
-        """Make no more jobs of it until it is resumed, whatever is deployed meanwhile.
-
-        :raises BrokerError: it is none of this app's.
-        """
-        while True:
-            mark = await self._mark(queue, schedule_id)
-            stored = next((one for one in await self._broker.schedules(queue) if one.id == schedule_id), None)
-            made = mark.made
-            if stored is not None:
-                # Its job to come goes with it.
-                made = stored.made - (await self._broker.state(queue, job_of(stored)) == "delayed")
-            if await self._note(queue, schedule_id, replace(mark, paused=True, made=made), mark):
-                break
-        await self._broker.remove_schedule(queue, schedule_id)
-        log.info("schedule paused", queue=queue, schedule=schedule_id)
-
-    async def resume(self, queue: str, schedule_id: str) -> None:
-        """End a pause. What is put is what this release declares, or waits for a worker of a newer one.
-
-        :raises BrokerError: it is none of this app's.
-        """
-        mark = await self._mark(queue, schedule_id)
-        while not await self._note(queue, schedule_id, replace(mark, paused=False), mark):
-            mark = await self._mark(queue, schedule_id)
+    async def apply_one(self, queue: str, schedule_id: str) -> None:
+        """Put one as this release declares it, unless a newer one has declared others."""
         if queue in await self.newer():
-            # Its workers look again within half a minute.
             return
         for change in await self._plan(queue):
             if change.schedule_id == schedule_id:
                 await self._make(queue, change)
-
-    async def _note(self, queue: str, schedule_id: str, mark: Mark, known: Mark) -> bool:
-        return await self._broker.set_notes(queue, mark_note(schedule_id, mark), expected=mark_note(schedule_id, known))
-
-    async def _mark(self, queue: str, schedule_id: str) -> Mark:
-        mark = read_marks(await self._broker.notes(queue)).get(schedule_id)
-        if mark is None or mark.app != self._app:
-            raise BrokerError(f"Schedule '{schedule_id}' of '{queue}' is none that app '{self._app}' has put.")
-        return mark
 
     async def _plan(self, queue: str) -> list[Change]:
         stored = {schedule.id: schedule for schedule in await self._broker.schedules(queue)}

@@ -6,17 +6,16 @@ A worker of another program (Node's) runs every slot's job, and writes nothing d
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 
 import structlog
 
 from barback.broker import Broker, Completed, Failed, FetchedJob, HandedBack, Outcome
-from barback.errors import BarbackError
-from barback.executor import Attempt
-from barback.running import Execute
-from barback.schedules.marks import RUN, SKIP, Mark, read_marks, read_notes
-from barback.schedules.ticker import Ticker, slot_of
+from barback.errors import BrokerError, BrokerUnavailable
+from barback.schedules.marks import HAND, RUN, SKIP, Mark, read_marks, read_notes
+from barback.schedules.ticker import Ticker
+from barback.slots import slot_of
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.schedules")
 
@@ -35,9 +34,27 @@ class Run:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class HandRun:
+    """The last time that a person had the job of a schedule run."""
+
+    job_id: str
+    asked_at: float
+
+
 def read_runs(notes: Mapping[str, str]) -> dict[str, Run]:
     """By schedule id."""
     return read_notes(notes, RUN, Run)
+
+
+def read_hand_runs(notes: Mapping[str, str]) -> dict[str, HandRun]:
+    """By schedule id."""
+    return read_notes(notes, HAND, HandRun)
+
+
+def hand_run_note(schedule_id: str, run: HandRun) -> dict[str, str]:
+    """The note that says so."""
+    return {HAND + schedule_id: json.dumps(asdict(run))}
 
 
 class Runs:
@@ -46,11 +63,15 @@ class Runs:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
-    async def watch(self, execute: Execute, job: FetchedJob, attempt: Attempt) -> Outcome:
+    async def watch(self, job: FetchedJob, run: Callable[[], Awaitable[Outcome]]) -> Outcome:
         """Run it, unless its slot is to be left out; and write down what became of it."""
         started_at = self._broker.now()
-        skipped = await self._why_skipped(job)
-        outcome = await execute(job, attempt) if skipped is None else Completed(json.dumps({"skipped": skipped}))
+        try:
+            skipped = await self._begin(job)
+        except BrokerUnavailable:
+            # Run now, it could break its chain.
+            return HandedBack(begun=False)
+        outcome = await run() if skipped is None else Completed(json.dumps({"skipped": skipped}))
         if not isinstance(outcome, HandedBack):
             word = "skipped" if skipped is not None else _word(outcome)
             reason = skipped or getattr(outcome, "reason", "")
@@ -59,14 +80,20 @@ class Runs:
                 await self._write_down(job, Run(job.id, word, started_at, self._broker.now(), reason))
         return outcome
 
-    async def _why_skipped(self, job: FetchedJob) -> str | None:
+    async def _begin(self, job: FetchedJob) -> str | None:
+        """Why it shall not run; None: it shall."""
         try:
-            mark = read_marks(await self._broker.notes(job.queue)).get(job.schedule_id or "")
-            if mark is None or job.starts > 1:
+            notes = await self._broker.notes(job.queue)
+            mark = read_marks(notes).get(job.schedule_id or "")
+            if mark is None:
+                # Perhaps it is no schedule's, but a repeatable's, which would end here.
+                await self._broker.continue_repeatable(job)
+                return None
+            if job.starts > 1:
                 # What was begun is ended.
                 return None
             return await self._missed(job, mark) or await self._overlapping(job, mark)
-        except BarbackError as error:
+        except BrokerError as error:
             log.warning("schedule not asked", queue=job.queue, job_id=job.id, error=str(error))
             return None
 
@@ -75,7 +102,7 @@ class Runs:
         if mark.missed != "skip":
             return None
         for schedule in await self._broker.schedules(job.queue):
-            if schedule.id == job.schedule_id and schedule.next_at == slot_of(job.id):
+            if schedule.job_id == job.id:
                 await Ticker(self._broker, [job.queue]).advance(job.queue, schedule)
         noted = (await self._broker.notes(job.queue)).get(f"{SKIP}{job.schedule_id}")
         return "its slot was missed" if noted == str(slot_of(job.id)) else None

@@ -7,6 +7,7 @@ bull-board) goes on too. Slots that passed while nobody ticked are none, one or 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain, islice
 
 import structlog
 
@@ -22,7 +23,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.schedules")
 LONGEST_REST_S = 5.0
 SHORTEST_REST_S = 0.02
 RETRY_S = 1.0
-SLOTS_TRIED = 10
+SLOTS_TRIED = 1_000
 """How many slots are tried when they have their jobs already: run ahead of time, or made by a clock that was ahead."""
 MISSED_AFTER_S = 60.0
 """A slot is missed if nobody made the next one's job so long after it, or before that one came."""
@@ -79,7 +80,7 @@ class Ticker:
         missed = await self._missed(queue, schedule)
         for _ in range(MADE_UP_AT_ONCE):
             now = self._broker.now()
-            following = _following(schedule)
+            following = schedule.slot_after(schedule.next_at)
             if following is None:
                 self._say_over(queue, schedule)
                 return None
@@ -110,8 +111,8 @@ class Ticker:
 
     async def _repair(self, queue: str, schedule: StoredSchedule) -> None:
         # By the compare-and-set: whoever removed the schedule, or went on with it, since we read it, is not undone.
-        state = await self._broker.state(queue, job_of(schedule))
-        following = _following(schedule)
+        state = await self._broker.state(queue, schedule.job_id)
+        following = schedule.slot_after(schedule.next_at)
         if state not in ("unknown", "completed", "failed") or following is None:
             return
         if (slot := await self._make(queue, schedule, following)) is not None:
@@ -126,11 +127,11 @@ class Ticker:
 
     async def _make(self, queue: str, schedule: StoredSchedule, next_at: float) -> float | None:
         """The slot whose job was made; None: another worker was first."""
-        for slot in [next_at, *schedule.timing.following(next_at, SLOTS_TRIED - 1)]:
+        for slot in chain([next_at], islice(schedule.timing.slots(next_at), SLOTS_TRIED - 1)):
             if await self._broker.advance_schedule(queue, schedule, slot):
                 return slot
-            stored = {one.id: one.next_at for one in await self._broker.schedules(queue)}
-            if stored.get(schedule.id) != schedule.next_at:
+            stored = await find_schedule(self._broker, queue, schedule.id)
+            if stored is None or stored.next_at != schedule.next_at:
                 return None
             # That slot has its job already: BullMQ would never go on.
         if self._seldom.may_say(("stuck", queue, schedule.id)):
@@ -143,7 +144,7 @@ class Ticker:
 
     async def _take_back(self, queue: str, schedule: StoredSchedule) -> None:
         """Remove the job of a slot that was missed and shall not run."""
-        job_id = job_of(schedule)
+        job_id = schedule.job_id
         try:
             await self._broker.remove(queue, job_id)
         except BrokerError:
@@ -157,25 +158,12 @@ class Ticker:
             log.info("schedule has no slot to come", queue=queue, schedule=schedule.id, made=schedule.made)
 
 
+async def find_schedule(broker: Broker, queue: str, schedule_id: str) -> StoredSchedule | None:
+    """As it is stored now; None: it is not."""
+    return next((one for one in await broker.schedules(queue) if one.id == schedule_id), None)
+
+
 def is_missed(schedule: StoredSchedule, now: float) -> bool:
     """Whether its due slot is one at which nobody was there."""
-    following = _following(schedule)
+    following = schedule.slot_after(schedule.next_at)
     return (following is not None and following <= now) or now - schedule.next_at > MISSED_AFTER_S
-
-
-def slot_of(job_id: str) -> float:
-    """The slot that made a job, by its id (`repeat:<schedule>:<milliseconds>`); 0.0: none did."""
-    last = job_id.rpartition(":")[2]
-    return int(last) / 1000 if last.isascii() and last.isdigit() else 0.0
-
-
-def job_of(schedule: StoredSchedule) -> str:
-    """The id of the job of its last slot, as BullMQ makes it."""
-    return f"repeat:{schedule.id}:{round(schedule.next_at * 1000)}"
-
-
-def _following(schedule: StoredSchedule) -> float | None:
-    timing = schedule.timing
-    if timing.limit is not None and schedule.made >= timing.limit:
-        return None
-    return timing.next_after(schedule.next_at)

@@ -1,0 +1,1 @@
+"""All that the faces may do with queues, jobs and schedules. They never ask the broker themselves."""

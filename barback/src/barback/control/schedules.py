@@ -1,0 +1,129 @@
+"""Schedules as people look at them and act on them, whoever made them; needs the broker alone, no app's code."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from barback.answers import Answer, Created
+from barback.broker import Broker, NewJob, StoredSchedule
+from barback.errors import BrokerError, UsageError, did_you_mean
+from barback.schedules.marks import Mark, read_marks
+from barback.schedules.runs import HandRun, Run, hand_run_note, read_hand_runs, read_runs
+
+NEXT_TIMES = 5
+LATE_S = 10.0
+"""Workers make the next slot's job within 5 s."""
+
+Owner = Literal["app", "enqueue", "other", "repeatable"]
+"""Who put it: an app that declares it; `enqueue(…, repeat=…)`; another program; a `repeat` option of BullMQ 5."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleView:
+    """All that is known of one schedule. `stored` None: nothing makes jobs of it, it is paused or over.
+
+    `late_s`: for how long its next slot has been due without anybody making a job of it.
+    """
+
+    queue: str
+    id: str
+    owner: Owner
+    stored: StoredSchedule | None
+    mark: Mark | None = None
+    last_run: Run | None = None
+    run_by_hand: HandRun | None = None
+    next_times: Sequence[float] = ()
+    late_s: float = 0.0
+
+    @property
+    def is_paused(self) -> bool:
+        return self.mark is not None and self.mark.paused
+
+    @property
+    def is_over(self) -> bool:
+        """It has no slot to come."""
+        return not self.is_paused and not self.next_times and not self.is_late
+
+    @property
+    def is_late(self) -> bool:
+        """No worker makes its jobs."""
+        return self.late_s > LATE_S
+
+
+async def list_schedules(broker: Broker, queues: Sequence[str]) -> list[ScheduleView]:
+    """All schedules of these queues, by queue: the soonest first, then those that make no jobs."""
+    return [view for queue in queues for view in await _in_queue(broker, queue)]
+
+
+async def find_queue(broker: Broker, queues: Sequence[str], schedule_id: str) -> str:
+    """Where a schedule is that barback has put.
+
+    :raises UsageError: nowhere, or in several of these queues.
+    """
+    marks = {queue: read_marks(await broker.notes(queue)) for queue in queues}
+    found = [queue for queue, marked in marks.items() if schedule_id in marked]
+    if len(found) > 1:
+        raise UsageError(f"Schedule '{schedule_id}' is in several queues: {', '.join(found)}. Say --queue.")
+    if not found:
+        known = [one for marked in marks.values() for one in marked]
+        hint = did_you_mean(schedule_id, known) if known else " Run 'barback schedules apply', or start a worker."
+        raise UsageError(f"barback has put no schedule '{schedule_id}' in {', '.join(queues)}.{hint}")
+    return found[0]
+
+
+async def run_now(broker: Broker, queue: str, schedule_id: str, job: NewJob | None = None) -> Answer:
+    """Enqueue the job of a schedule beside its slots, and write down that it was asked for.
+
+    `job`: what to enqueue; None: as it is stored.
+
+    :raises BrokerError: nothing is stored of it (it is paused, or over).
+    """
+    if job is None:
+        stored = next((one for one in await broker.schedules(queue) if one.id == schedule_id), None)
+        if stored is None:
+            raise BrokerError(f"Schedule '{schedule_id}' of '{queue}' is not stored: it is paused, over, or unknown.")
+        job = NewJob(queue, stored.name, stored.data, stored.options)
+    [answer] = await broker.add([job])
+    job_id = answer.job_id if isinstance(answer, Created) else answer.by
+    await broker.set_notes(queue, hand_run_note(schedule_id, HandRun(job_id, broker.now())))
+    return answer
+
+
+async def _in_queue(broker: Broker, queue: str) -> list[ScheduleView]:
+    notes = await broker.notes(queue)
+    marks, now = read_marks(notes), broker.now()
+    runs, hand_runs = read_runs(notes), read_hand_runs(notes)
+
+    def view(schedule_id: str, stored: StoredSchedule | None, owner: Owner) -> ScheduleView:
+        times = next_times(stored, now) if stored is not None else []
+        late_s = max(0.0, now - stored.next_at) if stored is not None and _goes_on(stored) else 0.0
+        return ScheduleView(
+            queue, schedule_id, owner, stored, marks.get(schedule_id), runs.get(schedule_id),
+            hand_runs.get(schedule_id), times, late_s,
+        )  # fmt: skip
+
+    stored = await broker.schedules(queue)
+    views = [view(one.id, one, _owner(marks.get(one.id))) for one in stored]
+    views += [view(one.id, one, "repeatable") for one in await broker.repeatables(queue)]
+    views += [view(one, None, _owner(marks[one])) for one in sorted(marks.keys() - {one.id for one in stored})]
+    return views
+
+
+def _owner(mark: Mark | None) -> Owner:
+    if mark is None:
+        return "other"
+    return "app" if mark.app else "enqueue"
+
+
+def _goes_on(schedule: StoredSchedule) -> bool:
+    return schedule.slot_after(schedule.next_at) is not None
+
+
+def next_times(schedule: StoredSchedule, now: float) -> list[float]:
+    """The next five slots to come; fewer if it ends before."""
+    coming = [schedule.next_at] if schedule.next_at > now else []
+    limit = schedule.timing.limit
+    left = NEXT_TIMES if limit is None else max(0, limit - schedule.made)
+    more = islice(schedule.timing.slots(max(now, schedule.next_at)), min(left, NEXT_TIMES - len(coming)))
+    return [*coming, *more]
