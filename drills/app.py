@@ -6,9 +6,13 @@ import os
 import random
 import signal
 import time
-from typing import Literal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
 
-from barback import App, Context, Exponential, Payload, Schedule, job, no_services
+from barback import App, Context, Exponential, Payload, Schedule, job
+from cafes.store.once import once
+from cafes.store.postgres import PostgresStore
 from drills import ledger
 
 QUEUE = os.environ.get("DRILLS_QUEUE", "drills")
@@ -91,11 +95,15 @@ def _die(deed: Deed) -> None:
 
 
 @job("keep-slot", queue=QUEUE)
-async def keep_slot(payload: Slot, ctx: Context[None]) -> None:
-    """Write down which slot it is of which schedule."""
+async def keep_slot(payload: Slot, ctx: Context[PostgresStore | None]) -> None:
+    """Write down which slot it is of which schedule: in the ledger, and by `once` in the database."""
     number = slot_number(payload.place, int(ctx.job_id.rpartition(":")[2]) // 1000)
     ledger.write("start", number)
-    await asyncio.sleep(random.random() * 0.5)
+    if ctx.services is not None:
+        async with ctx.services.transaction() as transaction:
+            if await once(transaction, f"slot:{number}"):
+                await transaction.execute("insert into effects (slot) values (%s)", (number,))
+    await asyncio.sleep(random.random())
     ledger.write("end", number)
 
 
@@ -107,11 +115,30 @@ def slot_number(place: int, slot: int) -> int:
 SCHEDULES = (
     Schedule("period", keep_slot, every_s=1.0, payload=Slot(place=0), missed="all"),
     Schedule("pattern", keep_slot, "* * * * * *", payload=Slot(place=1), missed="all"),
+    Schedule("once", keep_slot, "* * * * * *", payload=Slot(place=2), missed="once"),
+    Schedule("skip", keep_slot, "* * * * * *", payload=Slot(place=3), missed="skip"),
 )
+"""By place."""
 
-app = App(
+
+@asynccontextmanager
+async def services() -> AsyncGenerator[PostgresStore | None]:
+    """The database of the drill, if it has one."""
+    url = os.environ.get("DRILLS_DATABASE")
+    if url is None:
+        yield None
+        return
+    store = PostgresStore(url)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+app: App[Any] = App(
     jobs=[note, hold_in_thread, hold_in_process, keep_slot],
-    services=no_services,
+    services=services,
     schedules=SCHEDULES if os.environ.get("DRILLS_SCHEDULES") else (),
     name="drills",
 )

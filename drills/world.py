@@ -15,8 +15,10 @@ from typing import Any
 
 from barback.broker import ListedState, NewJob
 from barback.bullmq import BullMQBroker
+from barback.embedded import EmbeddedPostgres
 from barback.errors import BarbackError
 from barback.options import JobOptions, Retention
+from cafes.migrate import migrate
 from drills.app import Deed, Note
 from drills.ledger import VARIABLE, Ledger
 from drills.proxy import Proxy
@@ -91,6 +93,14 @@ class World:
         await asyncio.to_thread(server.start)
         self.stack.callback(server.stop)
         return server
+
+    async def database(self) -> str:
+        """The address of a Postgres with cafes' migrations."""
+        server = EmbeddedPostgres()
+        await asyncio.to_thread(server.__enter__)
+        self.stack.callback(server.__exit__, None, None, None)
+        await asyncio.to_thread(migrate, server.url)
+        return server.url
 
     async def proxy(self, server: Valkey) -> Proxy:
         return await self.stack.enter_async_context(Proxy(server.url))

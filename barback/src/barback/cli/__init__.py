@@ -1,4 +1,4 @@
-"""The command line: `barback work | dev | enqueue | jobs | schedules`.
+"""The command line: `barback work | dev | enqueue | jobs | schedules | doctor`.
 
 front.py       the group itself: options that come first, and how an error ends (one line, an exit code)
 invocation.py  what every command is given: the project, the app, the settings
@@ -9,13 +9,14 @@ printing.py    tables and JSON; nothing from outside reaches a terminal raw
 """
 
 from barback.cli.dev import dev, prepare
+from barback.cli.doctor import doctor
 from barback.cli.enqueue import enqueue
 from barback.cli.front import main
 from barback.cli.jobs import jobs
 from barback.cli.schedules import schedules
 from barback.cli.work import work
 
-for command in (work, dev, prepare, enqueue, jobs, schedules):
+for command in (work, dev, prepare, enqueue, jobs, schedules, doctor):
     main.add_command(command)
 
 __all__ = ["main"]
