@@ -1,0 +1,1 @@
+"""The dashboard: a Starlette app over `control/`. Needs `barback[dashboard]`."""

@@ -1,0 +1,112 @@
+"""In front of every route: nothing goes through that is not listed here, or sent by somebody who may."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from barback.dashboard.signing_in.bodies import limited, wrong_body
+from barback.dashboard.signing_in.callers import Caller, Callers
+from barback.dashboard.signing_in.known import Known, Ways
+from barback.dashboard.signing_in.origins import is_own
+from barback.dashboard.signing_in.refusals import (
+    SAFE_METHODS,
+    SIGN_IN_PATH,
+    Refused,
+    prefix_of,
+    refusal,
+    role_too_low,
+    sign_in_first,
+)
+from barback.dashboard.signing_in.roles import Role
+from barback.dashboard.signing_in.security_headers import with_security_headers
+
+SIGN_OUT_PATH = "/sign-out"
+STATIC_PREFIX = "/static/"
+READING, SENDING = ("GET", "HEAD"), ("GET", "HEAD", "POST")
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The ASGI app around the dashboard. `scope["user"]` is who is signed in, and None on the public pages."""
+
+    app: ASGIApp
+    ways: Ways
+    callers: Callers
+    origins: Sequence[str] = ()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what may pass, answer the rest."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+        else:
+            await _refuse_socket(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        try:
+            decision = await self._decide(request, self.callers.of(request))
+        except Refused as refused:
+            decision = refusal(request, refused.status, refused.text, refused.retry_after_s)
+        if isinstance(decision, Response):
+            await decision(scope, receive, with_security_headers(send))
+            return
+        user, cookie = (decision.user, decision.cookie) if decision else (None, None)
+        await self._pass_on({**scope, "user": user}, receive, with_security_headers(send, cookie))
+
+    async def _decide(self, request: Request, caller: Caller) -> Response | Known | None:
+        """A response: it ends here. Somebody, or nobody: it goes on."""
+        if wrong := wrong_body(request.headers):
+            return refusal(request, *wrong)
+        reads = request.method in SAFE_METHODS
+        if not reads and not is_own(request.headers, caller, self.origins):
+            return refusal(request, 403, "This did not come from a page of the dashboard (see DASHBOARD_ORIGIN).")
+        if _is_public(request):
+            return None
+        known = await self.ways.known(request, caller)
+        if known is None:
+            return sign_in_first(request)
+        needed = Role.VIEWER if reads else Role.OPERATOR
+        return known if known.user.may(needed) else role_too_low(request, needed.word)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, limited(receive), watched)
+        except HTTPException as error:
+            # Of the body that is too large, where the app itself makes no answer of it.
+            if started:
+                raise
+            await refusal(Request(scope), error.status_code, error.detail)(scope, receive, send)
+
+
+def _is_public(request: Request) -> bool:
+    path = _own_path(request)
+    if path == SIGN_IN_PATH:
+        return request.method in SENDING
+    if path == SIGN_OUT_PATH:
+        return request.method == "POST"
+    return request.method in READING and path.startswith(STATIC_PREFIX) and ".." not in path
+
+
+def _own_path(request: Request) -> str:
+    """Below where the dashboard is mounted, cut off just as Starlette's router does."""
+    path, prefix = str(request.scope["path"]), prefix_of(request)
+    return path[len(prefix) :] if path.startswith(f"{prefix}/") else path
+
+
+async def _refuse_socket(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})
