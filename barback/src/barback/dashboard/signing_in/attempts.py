@@ -12,13 +12,15 @@ KEYS = 10_000
 
 
 class Attempts:
-    """A number of tries for each key, which come back one by one. Of more than `KEYS` the longest unused are forgotten."""
+    """Tries for each key, which come back one by one. Of more than `KEYS` the longest unused are forgotten."""
 
     def __init__(self, tries: int = TRIES, back_s: float = BACK_S, clock: Callable[[], float] = time.monotonic) -> None:
         self._tries, self._back_s, self._clock = tries, back_s, clock
         self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def __len__(self) -> int:
+    @property
+    def keys(self) -> int:
+        """How many are remembered."""
         return len(self._used)
 
     def wait_s(self, key: str) -> float:

@@ -43,7 +43,7 @@ class Callers:
         return Caller(peer, by_proxy, self._https or scheme.lower() == "https", host.lower())
 
     def _first_stranger(self, request: HTTPConnection, connected: str) -> str:
-        """From the right: each proxy adds whom it got the request from. What stands further left anyone may have written."""
+        """From the right: each proxy adds whom it got the request from; further left anyone may have written."""
         peer = connected
         for text in reversed(",".join(request.headers.getlist("x-forwarded-for")).split(",")):
             address = _address(text.strip())
