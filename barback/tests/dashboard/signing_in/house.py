@@ -1,6 +1,6 @@
 """A small dashboard behind sign-in, and people who knock at it."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -93,7 +93,9 @@ def house(settings: DashboardSettings, prefix: str = "", **options: Any) -> ASGI
 
 
 @asynccontextmanager
-async def knocking(app: ASGIApp, base: str = HOST, peer: tuple[str, int] | None = STRANGER, **headers: str):
+async def knocking(
+    app: ASGIApp, base: str = HOST, peer: Any = STRANGER, **headers: str
+) -> AsyncGenerator[httpx2.AsyncClient]:
     """Somebody without credentials. Each of their answers has the security headers."""
 
     async def look(response: httpx2.Response) -> None:
@@ -103,8 +105,7 @@ async def knocking(app: ASGIApp, base: str = HOST, peer: tuple[str, int] | None 
 
     transport = httpx2.ASGITransport(app=app, client=peer or ("", 0))
     hooks = {"response": [look]}
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    async with httpx2.AsyncClient(transport=transport, base_url=base, headers=named, event_hooks=hooks) as client:
+    async with httpx2.AsyncClient(transport=transport, base_url=base, headers=headers, event_hooks=hooks) as client:
         yield client
 
 

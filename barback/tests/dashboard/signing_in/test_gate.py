@@ -1,6 +1,6 @@
 """Closed by default: what passes without credentials, with too low a role, from other sites, too large."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import product
 from typing import Any
@@ -17,18 +17,20 @@ from barback.dashboard.signing_in import SignIn, hash_password
 from .house import HOST, OURS, PAGE, PASSWORD, ROUTES, house, knocking, sign_in, templates, with_password
 
 METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "ANY"]
-PUBLIC = {("GET", "/sign-in"), ("HEAD", "/sign-in"), ("POST", "/sign-in"), ("POST", "/sign-out")}
-PUBLIC |= {("GET", "/static/style.css"), ("HEAD", "/static/style.css")}
+PUBLIC = {
+    *(("GET", "/sign-in"), ("HEAD", "/sign-in"), ("POST", "/sign-in"), ("POST", "/sign-out")),
+    *(("GET", "/static/style.css"), ("HEAD", "/static/style.css")),
+}
 PREFIXES = ["", "/dashboard/queues"]
 
 
-def paths(routes: list[BaseRoute], prefix: str = "") -> Iterator[str]:
+def paths(routes: Sequence[BaseRoute], prefix: str = "") -> Iterator[str]:
     """Of every route there is: a new one is tested without touching the test."""
     for route in routes:
         if isinstance(route, Route):
             yield prefix + route.path
         elif isinstance(route, Mount):
-            yield from paths(list(route.routes), prefix + route.path)
+            yield from paths(route.routes, prefix + route.path)
 
 
 EVERY_PATH = sorted(
@@ -36,7 +38,7 @@ EVERY_PATH = sorted(
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def apps() -> dict[str, Any]:
     return {prefix: house(with_password(), prefix) for prefix in PREFIXES}
 
@@ -103,6 +105,15 @@ async def test_a_page_is_sent_to_sign_in_and_told_where_to_come_back_to(apps: di
         assert (await client.post(f"{prefix}/jobs", headers=OURS)).headers["location"] == f"{prefix}/sign-in"
 
 
+async def test_behind_a_proxy_that_takes_a_part_of_the_path_away_all_addresses_have_it() -> None:
+    async with knocking(house(with_password(), "/q", public_path="/app/q/"), **PAGE) as client:
+        assert (await client.get("/q/jobs?x")).headers["location"] == "/app/q/sign-in?next=%2Fapp%2Fq%2Fjobs%3Fx"
+        response = await sign_in(client, prefix="/q", next="/app/q/jobs")
+        assert response.headers["location"] == "/app/q/jobs"
+        assert "Path=/app/q;" in response.headers["set-cookie"]
+        assert 'action="/app/q/sign-in"' in (await client.get("/q/sign-in")).text
+
+
 async def test_an_old_browser_is_known_by_what_it_accepts(apps: dict[str, Any]) -> None:
     async with knocking(apps[""], Accept="text/html,*/*;q=0.8") as client:
         assert (await client.get("/jobs")).status_code == 303
@@ -135,7 +146,7 @@ def test_a_web_socket_is_refused(apps: dict[str, Any]) -> None:
 def test_the_app_starts_and_stops_through_the_gate() -> None:
     seen: list[str] = []
 
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         seen.append("up")
         yield
         seen.append("down")

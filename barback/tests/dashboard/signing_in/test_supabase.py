@@ -1,4 +1,4 @@
-"""A Supabase session: which tokens are believed, where they are looked for, and what happens without the project's keys."""
+"""A Supabase session: which tokens are believed, where they are looked for, and what if the keys cannot be had."""
 
 import base64
 import hashlib
@@ -52,7 +52,7 @@ class Project:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 — its name there
                 pass
 
         self._server = HTTPServer(("127.0.0.1", 0), Handler)

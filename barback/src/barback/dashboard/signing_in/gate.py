@@ -13,10 +13,10 @@ from barback.dashboard.signing_in.callers import Caller, Callers
 from barback.dashboard.signing_in.known import Known, Ways
 from barback.dashboard.signing_in.origins import is_own
 from barback.dashboard.signing_in.refusals import (
+    PUBLIC_PATH,
     SAFE_METHODS,
     SIGN_IN_PATH,
     Refused,
-    prefix_of,
     refusal,
     role_too_low,
     sign_in_first,
@@ -37,6 +37,8 @@ class Gate:
     ways: Ways
     callers: Callers
     origins: Sequence[str] = ()
+    public_path: str | None = None
+    """Where browsers see it. None: where it is mounted."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what may pass, answer the rest."""
@@ -48,6 +50,7 @@ class Gate:
             await _refuse_socket(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope = {**scope, PUBLIC_PATH: self.public_path}
         request = Request(scope)
         try:
             decision = await self._decide(request, self.callers.of(request))
@@ -102,7 +105,7 @@ def _is_public(request: Request) -> bool:
 
 def _own_path(request: Request) -> str:
     """Below where the dashboard is mounted, cut off just as Starlette's router does."""
-    path, prefix = str(request.scope["path"]), prefix_of(request)
+    path, prefix = str(request.scope["path"]), str(request.scope.get("root_path", "")).rstrip("/")
     return path[len(prefix) :] if path.startswith(f"{prefix}/") else path
 
 

@@ -9,6 +9,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from barback.dashboard.signing_in.redirects import safe_next
 
 SIGN_IN_PATH = "/sign-in"
+PUBLIC_PATH = "barback.public_path"
+"""In the scope, where a proxy takes a part of the path away."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -44,8 +46,9 @@ def sign_in_first(request: Request) -> Response:
 
 
 def prefix_of(request: Request) -> str:
-    """Where the dashboard is mounted: `/dashboard/queues`, or nothing."""
-    return str(request.scope.get("root_path", "")).rstrip("/")
+    """Where browsers see the dashboard: `/dashboard/queues`, or nothing."""
+    public: str | None = request.scope.get(PUBLIC_PATH)
+    return str(request.scope.get("root_path", "")).rstrip("/") if public is None else public
 
 
 def _is_page(request: Request) -> bool:
@@ -67,9 +70,11 @@ def _own_address(request: Request) -> str:
     # What was sent cannot be sent again by a redirect.
     if request.method not in SAFE_METHODS:
         return ""
-    path: bytes = request.scope.get("raw_path") or quote(str(request.scope["path"])).encode()
+    raw: bytes = request.scope.get("raw_path") or quote(str(request.scope["path"])).encode()
     query: bytes = request.scope.get("query_string", b"")
-    return (path + (b"?" + query if query else b"")).decode("latin-1")
+    mounted = str(request.scope.get("root_path", "")).rstrip("/")
+    path = prefix_of(request) + raw.decode("latin-1").removeprefix(mounted)
+    return path + (f"?{query.decode('latin-1')}" if query else "")
 
 
 def _address_of_page(request: Request) -> str:

@@ -39,7 +39,8 @@ NO_WAY_IN = (
 class SignIn:
     """Who may see the dashboard.
 
-    `development`: without any way to sign in, people at this machine need none. `signed_out`: where ended sessions are
+    `development`: without any way to sign in, people at this machine need none. `public_path`: under
+    which path browsers see the dashboard (None: where it is mounted). `signed_out`: where ended sessions are
     remembered (None: in this process). `keys`: Supabase's (None: fetched from the project).
 
     :raises SettingsError: nobody could ever sign in.
@@ -50,6 +51,7 @@ class SignIn:
         settings: DashboardSettings,
         *,
         development: bool = False,
+        public_path: str | None = None,
         signed_out: SignedOut | None = None,
         keys: Keys | None = None,
     ) -> None:
@@ -59,6 +61,7 @@ class SignIn:
         if not configured and not development:
             raise SettingsError(NO_WAY_IN)
         self._origins = settings.origins
+        self._public_path = None if public_path is None else public_path.rstrip("/")
         self._callers = Callers(settings.trusted_proxies, settings.origins)
         self._sign_in_url = settings.sign_in_url
         header = settings.proxy_user_header
@@ -79,7 +82,7 @@ class SignIn:
 
     def wrap(self, app: ASGIApp) -> ASGIApp:
         """The same app, closed. Its outermost layer: what is put around it is not guarded."""
-        return Gate(app, self._ways, self._callers, self._origins)
+        return Gate(app, self._ways, self._callers, self._origins, self._public_path)
 
 
 def _secret(settings: DashboardSettings) -> bytes:
