@@ -15,7 +15,7 @@ def safe_next(given: str, prefix: str) -> str:
     (`//evil`, `/\\evil`), as a way up (`/..`, `/%2e%2e`), or as a second header.
     """
     home = f"{prefix}/"
-    if len(given) > LENGTH_LIMIT or not re.fullmatch(r"/[\x21-\x7e]*", given) or "\\" in given:
+    if len(given) > LENGTH_LIMIT or not re.fullmatch(r"/[\x21-\x7e]*", given):
         return home
     path = re.split(r"[?#]", given, maxsplit=1)[0]
     if not (path == prefix or path.startswith(home)) or not _is_plain(path):
