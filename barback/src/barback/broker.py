@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from math import inf
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from barback.answers import Answer, State
+from barback.board import Board
 from barback.cron import Timing
 from barback.errors import DeclarationError
 from barback.options import JobOptions
@@ -266,16 +267,8 @@ class JobRecord:
     """`queue:job id`."""
 
 
-ListedState = Literal["waiting", "delayed", "prioritized", "active", "completed", "failed", "waiting-children"]
-LISTED_STATES: tuple[ListedState, ...] = (
-    "waiting",
-    "prioritized",
-    "delayed",
-    "active",
-    "completed",
-    "failed",
-    "waiting-children",
-)
+ListedState = Literal["waiting", "prioritized", "delayed", "active", "completed", "failed", "waiting-children"]
+LISTED_STATES: tuple[ListedState, ...] = get_args(ListedState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +304,11 @@ class StoredSchedule:
 
 class Broker(Protocol):
     """See the module. Opened before, closed after; safe to use from one event loop, `extend_locks` from any thread."""
+
+    @property
+    def board(self) -> Board:
+        """What workers and faces leave for each other beside the jobs."""
+        ...
 
     async def open(self) -> None:
         """Connect and check; `BrokerUnavailable` within 5 s says what to do."""

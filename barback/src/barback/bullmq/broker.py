@@ -22,6 +22,7 @@ from barback.broker import (
     StoredSchedule,
 )
 from barback.bullmq import adding, checks, looking, repeatables, scheduling, tending
+from barback.bullmq.board import RedisBoard
 from barback.bullmq.codec import ms
 from barback.bullmq.connection import Connection, client_name
 from barback.bullmq.keys import Keys, keys_of
@@ -41,6 +42,7 @@ class BullMQBroker:
     def __init__(self, url: str, db: int = 1, prefix: str = "bull") -> None:
         self._connection = Connection(url, db)
         self._prefix = prefix
+        self.board = RedisBoard(self._connection, prefix, self.now)
         self._waiting: dict[str, MarkerWait] = {}
         self._server: ServerState | None = None
 

@@ -19,6 +19,7 @@ MANIFEST = Path(__file__).with_name("manifest.json")
 OWN = Path(__file__).with_name("lua")
 INCLUDE = re.compile(r"^-- @include (\w+)\n", re.MULTILINE)
 OWN_KEYS = {
+    "addCounts": 1,
     "addMany": 10,
     "cancelActive": 2,
     "exchange": 12,

@@ -23,6 +23,7 @@ from barback.broker import (
     StoredSchedule,
 )
 from barback.memory import acting, adding, scheduling, stalled, working
+from barback.memory.board import MemoryBoard
 from barback.memory.queues import JobKey, Queues, moment, record
 
 NEW_YEAR_2026 = 1_767_225_600.0
@@ -43,6 +44,7 @@ class MemoryBroker:
     def __init__(self, now: float = NEW_YEAR_2026) -> None:
         self._queues = Queues(moment(now))
         self._changed = asyncio.Event()
+        self.board = MemoryBoard(self.now)
 
     async def open(self) -> None:
         """Nothing to open."""

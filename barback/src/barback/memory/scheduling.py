@@ -70,13 +70,14 @@ def _replaceable(queue: Queue) -> tuple[str, ...]:
 
 def _make_job(queue: Queue, schedule: StoredSchedule, now: float) -> None:
     queue.next_id()
+    delay_s = max(0.0, moment(schedule.next_at - now))
     job = StoredJob(
         key=JobKey(queue.name, slot_id(schedule.id, schedule.next_at)),
         name=schedule.name,
         data=schedule.data,
-        options=replace(schedule.options, delay_s=0.0),
+        options=replace(schedule.options, delay_s=delay_s),
         added_at=now,
-        delay_s=max(0.0, moment(schedule.next_at - now)),
+        delay_s=delay_s,
         schedule_id=schedule.id,
     )
     queue.jobs[job.id] = job
