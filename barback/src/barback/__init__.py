@@ -29,6 +29,7 @@ from barback.errors import (
     Unrecoverable,
 )
 from barback.job import Context, Job, job
+from barback.masking import Secret
 from barback.options import Deduplication, Retention
 from barback.payload import NoPayload, Payload
 from barback.payload_limits import PayloadLimits
@@ -64,6 +65,7 @@ __all__ = [
     "Retention",
     "RetryLater",
     "Schedule",
+    "Secret",
     "SettingsError",
     "Swallowed",
     "Timing",

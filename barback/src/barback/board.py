@@ -64,7 +64,7 @@ class Board(Protocol):
     async def count(self, counted: Sequence[Counted], writer: str, number: int) -> None:
         """Add all of these or none, in one round trip.
 
-        `number` grows with each write of one writer. A write whose answer got lost is repeated with the same number, and
+        `number` grows with each write of a writer. One whose answer got lost is repeated with the same number, and
         counts once if that is within a day.
         """
         ...

@@ -40,6 +40,7 @@ class LoopWatch:
         self._running = running
         self._end = end
         self._beats = 0
+        self._lag_s = 0.0
         self._stopped = threading.Event()
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
@@ -50,9 +51,16 @@ class LoopWatch:
         try:
             while True:
                 self._beats += 1
+                due_at = self._loop.time() + self._tick_s / 2
                 await asyncio.sleep(self._tick_s / 2)
+                self._lag_s = max(self._lag_s, self._loop.time() - due_at)
         finally:
             self._stopped.set()
+
+    def lag_s(self) -> float:
+        """How late the loop came to what was due, at worst since this was asked last."""
+        worst, self._lag_s = self._lag_s, 0.0
+        return worst
 
     def _watch(self) -> None:
         seen, silent_s, looked_at = self._beats, 0.0, time.monotonic()

@@ -50,6 +50,11 @@ def traits_of(kind: type[BaseModel]) -> Traits:
     )
 
 
+def has_alternative_names(kind: type[BaseModel]) -> bool:
+    """Whether a value anywhere in it may stand under several names, or at another place (AliasChoices, AliasPath)."""
+    return any(isinstance(node.get("validation_alias"), list) for node in _nodes(kind.__pydantic_core_schema__))
+
+
 def _nodes(part: Any) -> Iterator[Mapping[str, Any]]:
     """Every part of a schema that has a type."""
     if isinstance(part, Mapping):

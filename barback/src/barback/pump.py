@@ -8,9 +8,7 @@ the broker is back.
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
 
 import structlog
 
@@ -30,6 +28,7 @@ from barback.broker import (
 from barback.errors import BarbackError
 from barback.outage import Outage
 from barback.running import RunningJobs
+from barback.telemetry.meter import Outcomes
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
 
@@ -43,9 +42,6 @@ UNWRITABLE = Failed("What became of it could not be written; the worker's log sa
 """The last resort (B10): if not even this can be written, the job stalls and its crashes are counted."""
 
 
-Count = Literal["completed", "failed", "retried", "handed_back", "refused"]
-
-
 class Pump:
     """Keeps up to `concurrency` jobs of one queue running until it is told to drain."""
 
@@ -54,7 +50,7 @@ class Pump:
     ) -> None:
         self.queue = queue
         self.running = running
-        self.counts: Counter[Count] = Counter()
+        self.counts = running.meter.outcomes
         self._broker = broker
         self._concurrency = concurrency
         self._lease = lease
@@ -256,7 +252,7 @@ class Pump:
         await asyncio.sleep(rest_s)
 
 
-def _count_of(outcome: Outcome) -> Count | None:
+def _count_of(outcome: Outcome) -> Outcomes | None:
     """None: it was never begun."""
     match outcome:
         case Completed():

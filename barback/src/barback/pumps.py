@@ -12,7 +12,8 @@ import structlog
 
 from barback.broker import Broker, FetchedJob
 from barback.errors import BarbackError
-from barback.pump import Count, Pump
+from barback.pump import Pump
+from barback.telemetry.meter import Outcomes
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
 
@@ -36,13 +37,17 @@ class Pumps:
         return all(pump.idle for pump in self._all)
 
     @property
-    def counts(self) -> Counter[Count]:
+    def counts(self) -> Counter[Outcomes]:
         """What became of jobs so far."""
-        return sum((pump.counts for pump in self._all), Counter[Count]())
+        return sum((pump.counts for pump in self._all), Counter[Outcomes]())
 
     def names(self) -> list[str]:
         """The jobs that run now, by name and id. May be called from any thread."""
-        return [name for pump in self._all for name in pump.running.names()]
+        return [f"{job.name} {job.id}" for job in self.jobs()]
+
+    def jobs(self) -> list[FetchedJob]:
+        """The jobs that run now. May be called from any thread."""
+        return [job for pump in self._all for job in pump.running.jobs()]
 
     def lost(self, job: FetchedJob) -> None:
         """Its lock is lost."""

@@ -7,6 +7,7 @@ import structlog
 from barback.broker import Broker
 from barback.errors import BarbackError
 from barback.outage import Outage
+from barback.telemetry.meter import Meter
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.recovery")
 
@@ -14,11 +15,12 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.recovery")
 class Recovery:
     """Looks after one queue, at once and then every `every_s` seconds."""
 
-    def __init__(self, broker: Broker, queue: str, every_s: float, outage: Outage) -> None:
+    def __init__(self, broker: Broker, queue: str, every_s: float, outage: Outage, meter: Meter | None = None) -> None:
         self._broker = broker
         self._queue = queue
         self._every_s = every_s
         self._outage = outage
+        self._meter = meter or Meter()
         self._was_paused = False
 
     async def run(self) -> None:
@@ -33,6 +35,7 @@ class Recovery:
     async def look(self) -> None:
         """Recover stalled jobs; after a pause that has ended, look for jobs in no list (P6)."""
         recovered = await self._broker.recover_stalled(self._queue, self._every_s)
+        self._meter.stalled += len(recovered.waiting)
         if recovered.waiting:
             log.warning(
                 "stalled jobs recovered", queue=self._queue, jobs=len(recovered.waiting), first=recovered.waiting[0]

@@ -1,5 +1,6 @@
 """Which of two releases of an app is the newer one (P15)."""
 
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,12 @@ def release_of(app: AnyApp) -> str:
     modules = {job.handler.__module__ for job in app.registry.jobs} | _modules_with(app)
     packages = {name.partition(".")[0] for name in modules}
     return read_variable(VARIABLE) or datetime.fromtimestamp(_newest(packages), UTC).isoformat(timespec="seconds")
+
+
+def order_of(release: str) -> list[tuple[int, int, str]]:
+    """What releases are sorted by: `2.10` after `2.9`, since digits count as numbers."""
+    parts = re.findall(r"\d+|\D+", release)
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
 
 
 def _modules_with(app: AnyApp) -> set[str]:

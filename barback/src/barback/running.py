@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
+from time import monotonic
 
 import structlog
 
@@ -19,6 +20,7 @@ from barback.executor import Attempt, Executor
 from barback.locks import LockKeeper
 from barback.outcomes import describe
 from barback.quarantine import Quarantine
+from barback.telemetry.meter import Meter
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
 
@@ -53,6 +55,7 @@ class RunningJobs:
         quarantine: Quarantine,
         grace_s: float = 25.0,
         watch: Watch | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._queue = queue
         self._executor = executor
@@ -60,6 +63,7 @@ class RunningJobs:
         self._quarantine = quarantine
         self._grace_s = grace_s
         self._watch = watch
+        self.meter = meter or Meter()
         self._by_token: dict[str, Running] = {}
 
     def __len__(self) -> int:
@@ -79,9 +83,9 @@ class RunningJobs:
         """Jobs are being fetched, and may be taken before the body ends."""
         return self._quarantine.fetching()
 
-    def names(self) -> list[str]:
-        """The jobs that run now, by name and id. May be called from any thread."""
-        return [f"{running.job.name} {running.job.id}" for running in list(self._by_token.values())]
+    def jobs(self) -> list[FetchedJob]:
+        """Those that run now. May be called from any thread."""
+        return [running.job for running in list(self._by_token.values())]
 
     def take(self, job: FetchedJob) -> bool:
         """Start it; False: it is to run alone, and another one does. Its lock is kept until `release`, in any case."""
@@ -130,12 +134,13 @@ class RunningJobs:
         return running if running is not None and running.job is job else None
 
     def _start(self, job: FetchedJob, execute: Execute) -> None:
+        self.meter.started(job)
         running = self._by_token[job.token] = Running(job, Attempt())
         running.task = asyncio.create_task(self._run(running, execute), name=f"{job.name} {job.id}")
 
     async def _run(self, running: Running, execute: Execute) -> None:
         running.begun = True
-        job = running.job
+        job, began_at = running.job, monotonic()
         try:
             if job.schedule_id is None or self._watch is None:
                 outcome = await execute(job, running.attempt)
@@ -147,6 +152,7 @@ class RunningJobs:
         except BaseException as error:
             log.error("executor failed", queue=self._queue, job=job.name, job_id=job.id, exc_info=error)
             outcome = Failed(f"The worker failed on it: {describe(error)}")
+        self.meter.ran(monotonic() - began_at)
         self._end(running, outcome)
 
     async def _execute_alone(self, job: FetchedJob, attempt: Attempt) -> Outcome:

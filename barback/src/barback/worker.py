@@ -35,7 +35,11 @@ from barback.release import release_of
 from barback.running import RunningJobs
 from barback.schedules.runs import Runs
 from barback.schedules.scheduler import Scheduler
+from barback.telemetry.heartbeat import Heartbeat
+from barback.telemetry.meter import Meter
+from barback.telemetry.published import publish
 from barback.threads import make_threads
+from barback.vitals import Vitals
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
 
@@ -95,6 +99,8 @@ class Worker:
         self._queues = tuple(app.registry.check_queue(q) for q in self._options.queues or app.registry.queues)
         self._bounds = Bounds(self._options.recycle_after_mb, self._options.recycle_after_jobs)
         self._processes = Processes(app.registry)
+        self._meters = {queue: Meter() for queue in self._queues}
+        self._release = release_of(app)
         self.started = asyncio.Event()
         """Set once it works: the broker is checked and the services are open."""
         self._stop_asked = asyncio.Event()
@@ -155,10 +161,13 @@ class Worker:
 
     async def _work(self, pumps: Pumps, scheduler: Scheduler | None, outage: Outage, until_drained: bool) -> None:
         """Run the pumps, and beside them what keeps the queues going; if any of it breaks, all of it ends."""
+        loop_watch = LoopWatch(self._options.lock_s, pumps.names)
+        heartbeat = self._make_heartbeat(pumps, loop_watch, outage)
         beside: list[Coroutine[Any, Any, object]] = [
             Pulse(self._broker, self._queues, outage).run(),
-            LoopWatch(self._options.lock_s, pumps.names).run(),
-            *(Recovery(self._broker, queue, self._options.stalled_check_s, outage).run() for queue in self._queues),
+            loop_watch.run(),
+            heartbeat.run(),
+            *(self._make_recovery(queue, outage).run() for queue in self._queues),
         ]
         if scheduler is not None:
             beside.append(scheduler.run())
@@ -176,6 +185,7 @@ class Worker:
         finally:
             # Broken or cancelled: no handler may go on once its services are closed (B21).
             await asyncio.shield(pumps.leave())
+            await asyncio.shield(heartbeat.leave())
 
     async def _stop_when_asked(self, pumps: Pumps, working: Sequence[asyncio.Task[None]]) -> None:
         await self._stop_asked.wait()
@@ -203,7 +213,10 @@ class Worker:
         lease = Lease(self.name, self._options.lock_s)
         quarantine = Quarantine(self._broker, outage)
         watch = Runs(self._broker).watch
-        running = [RunningJobs(q, executor, locks, quarantine, self._options.grace_s, watch) for q in self._queues]
+        running = [
+            RunningJobs(queue, executor, locks, quarantine, self._options.grace_s, watch, meter)
+            for queue, meter in self._meters.items()
+        ]
         return Pumps(
             [
                 Pump(self._broker, queue, self._concurrency(queue), lease, jobs, outage)
@@ -218,9 +231,17 @@ class Worker:
         if not self._options.schedules:
             return None
         schedules = [schedule for schedule in self._app.schedules if schedule.job.queue in self._queues]
-        release = release_of(self._app)
         limits = self._options.payload_limits
-        return Scheduler(self._broker, self._app.name, release, self._queues, schedules, outage, limits)
+        return Scheduler(self._broker, self._app.name, self._release, self._queues, schedules, outage, limits)
+
+    def _make_recovery(self, queue: str, outage: Outage) -> Recovery:
+        return Recovery(self._broker, queue, self._options.stalled_check_s, outage, self._meters[queue])
+
+    def _make_heartbeat(self, pumps: Pumps, loop_watch: LoopWatch, outage: Outage) -> Heartbeat:
+        app = publish(self._app, self._release, self._broker.now())
+        queues = {queue: self._concurrency(queue) for queue in self._queues}
+        vitals = Vitals(self.name, app, queues, self._broker, pumps, loop_watch, self._stop_asked.is_set)
+        return Heartbeat(self._broker.board, vitals.look, app, self._meters, outage)
 
 
 def _written(pumps: Pumps) -> int:

@@ -110,6 +110,19 @@ async def test_a_c_call_that_keeps_the_gil_is_told_with_the_jobs_that_run_and_en
     assert ended == []
 
 
+async def test_how_late_the_loop_was_at_worst_is_told_once() -> None:
+    watch = LoopWatch(LOCK_S, list[str])
+    running = asyncio.create_task(watch.run())
+    await asyncio.sleep(LOCK_S / 10)
+    for for_s in (0.02, 0.15, 0.02):
+        in_sleep(for_s)
+        await asyncio.sleep(LOCK_S / 20)
+    assert 0.1 < watch.lag_s() < 0.5
+    assert watch.lag_s() == 0
+    running.cancel()
+    await asyncio.wait([running])
+
+
 async def test_a_worker_whose_loop_is_stuck_exits_with_1_and_its_job_is_run_by_another(
     broker: BullMQBroker, valkey_url: str, queue_name: str
 ) -> None:

@@ -4,7 +4,6 @@ Only what barback itself made for this app is changed or removed: each such sche
 """
 
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -12,6 +11,7 @@ import structlog
 
 from barback.broker import Broker
 from barback.payload_limits import PayloadLimits
+from barback.release import order_of
 from barback.schedule import Schedule
 from barback.schedules.marks import RELEASE, nothing_noted, read_marks
 from barback.schedules.plan import Change, Wanted, plan, want
@@ -131,7 +131,6 @@ class Reconciler:
                 pass
 
 
-def _order(release: str) -> list[tuple[int, int, str]]:
-    """`2.10` after `2.9`: digits count as numbers."""
-    parts = re.findall(r"\d+|\D+", release.partition("#")[0])
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
+def _order(noted: str) -> list[tuple[int, int, str]]:
+    """That of a release, which may be noted with its fingerprint."""
+    return order_of(noted.partition("#")[0])

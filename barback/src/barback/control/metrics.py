@@ -1,0 +1,93 @@
+"""How a queue did over time: how many jobs ended how, how long they waited and ran."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from barback.board import Board, Bucket
+from barback.telemetry.histogram import quantile
+from barback.telemetry.meter import RUN, WAIT
+
+Span = Literal["1h", "24h", "7d"]
+STEPS: Mapping[Span, tuple[int, int]] = {"1h": (60, 60), "24h": (3600, 24), "7d": (3600, 7 * 24)}
+"""Seconds of a point, and how many points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """Half of them took no longer than `p50_s`, 95 of 100 no longer than `p95_s`; each exact to a fifth."""
+
+    p50_s: float
+    p95_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """From `at` on until the next point; the last one is not over yet. Durations None: there were none.
+
+    `retried`: attempts that failed and will be made again. `wait`: from when a job was due to its first start.
+    """
+
+    at: float
+    completed: int = 0
+    failed: int = 0
+    retried: int = 0
+    stalled: int = 0
+    wait: Durations | None = None
+    run: Durations | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """`points` oldest first, `step_s` seconds each; `whole`: all of them as one, `at` the first's."""
+
+    span: Span
+    step_s: int
+    points: Sequence[Point]
+    whole: Point
+
+
+async def series(board: Board, queue: str, span: Span, now: float) -> Series:
+    """What barback's workers counted of a queue in the span that ends `now`."""
+    return _series(span, await board.counts(queue, *_asked(span, now)))
+
+
+async def bullmq_metrics(board: Board, queue: str, span: Span, now: float) -> Series:
+    """What Node's workers counted: jobs completed and failed, if BullMQ's own metrics are switched on there."""
+    return _series(span, await board.counts_of_others(queue, *_asked(span, now)))
+
+
+def _asked(span: Span, now: float) -> tuple[int, float, float]:
+    step_s, count = STEPS[span]
+    return step_s, now - (count - 1) * step_s, now
+
+
+def _series(span: Span, buckets: Sequence[Bucket]) -> Series:
+    return Series(span, STEPS[span][0], [_point(bucket) for bucket in buckets], _point(_sum(buckets)))
+
+
+def _sum(buckets: Sequence[Bucket]) -> Bucket:
+    total: Counter[str] = Counter()
+    for bucket in buckets:
+        total.update(bucket.counts)
+    return Bucket(buckets[0].at, total)
+
+
+def _point(bucket: Bucket) -> Point:
+    counts = bucket.counts
+    return Point(
+        bucket.at,
+        counts.get("completed", 0),
+        counts.get("failed", 0),
+        counts.get("retried", 0),
+        counts.get("stalled", 0),
+        _durations(counts.items(), WAIT),
+        _durations(counts.items(), RUN),
+    )
+
+
+def _durations(counts: Iterable[tuple[str, int]], prefix: str) -> Durations | None:
+    bins = {int(name.removeprefix(prefix)): count for name, count in counts if name.startswith(prefix)}
+    p50_s, p95_s = quantile(bins, 0.5), quantile(bins, 0.95)
+    return None if p50_s is None or p95_s is None else Durations(p50_s, p95_s)

@@ -1,0 +1,137 @@
+"""What an app publishes of itself, so that faces know its jobs and schedules without its code."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from barback.app import AnyApp
+from barback.job import AnyJob
+from barback.masking import Path, secret_paths, without_values
+from barback.payload_traits import has_alternative_names
+from barback.schedule import Missed, Overlap, Schedule
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.telemetry")
+
+KIND = "app"
+"""Of document, by the app's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedJob:
+    """A declared job.
+
+    `schema`: the JSON Schema of its payload as it stands on the wire; None: there is none. `secret`: the paths of the
+    payload that no face may show (see `masking`); all of it, if a schema cannot tell where they are.
+    """
+
+    name: str
+    queue: str
+    schema: Mapping[str, Any] | None
+    secret: tuple[Path, ...] = ()
+    priority: int = 0
+    attempts: int = 1
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedSchedule:
+    """A declared schedule, its times as in `cron.Timing`."""
+
+    id: str
+    queue: str
+    job: str
+    pattern: str | None = None
+    every_s: float | None = None
+    tz: str = "UTC"
+    offset_s: float = 0.0
+    start_at: float | None = None
+    end_at: float | None = None
+    limit: int | None = None
+    missed: Missed = "once"
+    overlap: Overlap = "allow"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedApp:
+    """What one release of an app declares; `at`: when a worker of it said so last, epoch seconds."""
+
+    name: str
+    release: str
+    at: float
+    jobs: tuple[PublishedJob, ...] = ()
+    schedules: tuple[PublishedSchedule, ...] = ()
+
+    def encode(self) -> str:
+        """As JSON."""
+        return json.dumps(asdict(self))
+
+
+_APP = TypeAdapter(PublishedApp)
+
+
+def decode_app(text: str) -> PublishedApp | None:
+    """None: it cannot be read."""
+    try:
+        return _APP.validate_json(text)
+    except ValidationError:
+        return None
+
+
+def publish(app: AnyApp, release: str, at: float) -> PublishedApp:
+    """What this app declares."""
+    return PublishedApp(
+        app.name,
+        release,
+        at,
+        tuple(_job(job) for job in app.registry.jobs),
+        tuple(_schedule(schedule) for schedule in app.schedules),
+    )
+
+
+def _job(job: AnyJob) -> PublishedJob:
+    schema, secret = _payload(job)
+    options = job.options
+    return PublishedJob(job.name, job.queue, schema, secret, options.priority, options.attempts, job.timeout_s)
+
+
+def _payload(job: AnyJob) -> tuple[Mapping[str, Any] | None, tuple[Path, ...]]:
+    kind = job.payload_type
+    try:
+        schema = kind.model_json_schema(by_alias=True)
+        # Under which names its fields may stand on the wire: those read, those written, and the plain ones.
+        named = (
+            schema,
+            kind.model_json_schema(by_alias=True, mode="serialization"),
+            kind.model_json_schema(by_alias=False),
+        )
+        secret = {path for one in named for path in secret_paths(one)}
+        if secret and has_alternative_names(kind):
+            # A schema names one of them only.
+            secret = {()}
+        # It may hold what the app put there, which is no JSON.
+        return json.loads(json.dumps(without_values(schema))), tuple(sorted(secret))
+    except Exception as error:  # noqa: BLE001 — a type of the app's own may raise anything when asked for its schema
+        log.warning("payload has no JSON schema: all of it is shown masked", job=job.name, error=str(error))
+        return None, ((),)
+
+
+def _schedule(schedule: Schedule) -> PublishedSchedule:
+    timing = schedule.timing
+    return PublishedSchedule(
+        schedule.id,
+        schedule.job.queue,
+        schedule.job.name,
+        timing.pattern,
+        timing.every_s,
+        timing.tz,
+        timing.offset_s,
+        timing.start_at,
+        timing.end_at,
+        timing.limit,
+        schedule.missed,
+        schedule.overlap,
+    )
