@@ -4,6 +4,7 @@ from barback.broker import Lease, NewJob
 from barback.memory import MemoryBroker
 from barback.outage import Outage
 from barback.recovery import Recovery
+from barback.telemetry.meter import Meter
 
 
 class Repaired(MemoryBroker):
@@ -23,11 +24,13 @@ async def test_a_job_without_a_lock_is_back_after_two_looks() -> None:
     broker = MemoryBroker()
     await broker.add([NewJob("queue", "any", "{}")])
     await broker.exchange("queue", [], 1, Lease("dies", lock_s=1.0))
-    recovery = Recovery(broker, "queue", every_s=5.0, outage=Outage())
+    meter = Meter()
+    recovery = Recovery(broker, "queue", 5.0, Outage(), meter)
     await recovery.look()
     await broker.move_clock(5.1)
     await recovery.look()
     assert (await broker.counts("queue"))["waiting"] == 1
+    assert meter.take() == {"stalled": 1}
 
 
 async def test_orphans_are_looked_for_once_when_a_pause_has_ended() -> None:
