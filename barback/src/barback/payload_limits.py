@@ -70,7 +70,7 @@ def write_payload(payload: BaseModel, job_name: str, limits: PayloadLimits) -> s
         refuse_depth(payload, job_name, limits)
         raise InvalidPayload(job_name, [f"it cannot be written as JSON: {error}"]) from None
     if len(text) > limits.unremarkable_bytes:
-        _check_size(len(text), job_name, limits)
+        check_size(len(text), job_name, limits)
     if _may_be_wrong(payload, text, job_name, limits):
         _check_values(payload.model_dump(mode="json"), job_name, limits)
     return text.decode()
@@ -106,7 +106,11 @@ def refuse_depth(data: Any, job_name: str, limits: PayloadLimits) -> None:
 # ── size ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _check_size(size: int, job_name: str, limits: PayloadLimits) -> None:
+def check_size(size: int, job_name: str, limits: PayloadLimits) -> None:
+    """Refuse a payload of so many bytes, or warn of it, as the limits say.
+
+    :raises InvalidPayload: it is too large.
+    """
     if 0 < limits.limit_bytes < size:
         raise InvalidPayload(
             job_name,

@@ -13,7 +13,7 @@ import pytest
 
 from barback.bullmq import scripts
 from barback.bullmq.connection import Connection
-from barback.bullmq.scripts import MANIFEST, OWN, OWN_KEYS, commands_folder, load_scripts
+from barback.bullmq.scripts import GUARDED, MANIFEST, OWN, OWN_KEYS, commands_folder, load_scripts
 from barback.errors import DeclarationError
 
 SOURCES = Path(scripts.__file__).parent
@@ -66,6 +66,13 @@ def test_our_own_scripts_take_the_number_of_keys_that_is_said_of_them(name: str)
         number for first, last in re.findall(r"for i = (\d+), (\d+) do", text) for number in (int(first), int(last))
     }
     assert max(used | looped) == OWN_KEYS[name] == load_scripts()[name].keys
+
+
+@pytest.mark.parametrize("name", GUARDED)
+def test_a_guarded_script_is_the_installed_one_behind_our_guard(name: str) -> None:
+    guarded, plain = load_scripts()[f"{name}IfStillThere"], load_scripts()[name]
+    assert guarded.text.endswith(plain.text)
+    assert (guarded.keys, guarded.text.startswith("-- In front of a script")) == (plain.keys, True)
 
 
 def test_every_script_of_our_own_has_its_number_of_keys() -> None:

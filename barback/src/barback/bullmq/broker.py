@@ -25,6 +25,7 @@ from barback.bullmq import adding, checks, looking, repeatables, scheduling, ten
 from barback.bullmq.board import RedisBoard
 from barback.bullmq.codec import ms
 from barback.bullmq.connection import Connection, client_name
+from barback.bullmq.inspector import BullMQInspector
 from barback.bullmq.keys import Keys, keys_of
 from barback.bullmq.layout import run_keeping_layout
 from barback.bullmq.server_state import ServerState, find_loss
@@ -45,6 +46,8 @@ class BullMQBroker:
         self.board = RedisBoard(self._connection, prefix, self.now)
         self._waiting: dict[str, MarkerWait] = {}
         self._server: ServerState | None = None
+        self.inspector = BullMQInspector(self._connection, prefix)
+        """What faces ask beyond a `Broker`, over the same connections."""
 
     async def open(self) -> None:
         await self._connection.open()

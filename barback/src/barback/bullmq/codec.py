@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from math import inf
 from typing import Any, cast
@@ -11,6 +12,7 @@ from barback.answers import State
 from barback.broker import FetchedJob, JobRecord
 from barback.bullmq.keys import Keys
 from barback.errors import InvalidOptions
+from barback.inspector import Seen
 from barback.options import (
     HIGHEST_PRIORITY_NUMBER,
     KEEP_COMPLETED,
@@ -42,6 +44,7 @@ SHORT = {
 """What BullMQ calls its options in Redis. A test holds it against the installed package."""
 _LONG = {short: long for long, short in SHORT.items()}
 _KEEP_ALL = Retention()
+_NO_OPTIONS = JobOptions()
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,14}")
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, InvalidOptions)
 
@@ -360,7 +363,7 @@ def decode_record(keys: Keys, job_id: str, state: State, fields: Fields) -> JobR
         name=fields.get("name", ""),
         state=state,
         data=fields.get("data", ""),
-        options=_lenient(lambda: decode_options(fields.get("opts") or "{}"), JobOptions()),
+        options=_options_now(fields),
         added_at=_lenient(lambda: int(fields["timestamp"]) / 1000, 0.0),
         attempts_made=_lenient(lambda: attempts_made(fields), 0),
         starts=_lenient(lambda: int(fields.get("ats") or 0), 0),
@@ -375,6 +378,33 @@ def decode_record(keys: Keys, job_id: str, state: State, fields: Fields) -> JobR
         schedule_id=fields.get("rjk"),
         parent=parent.removeprefix(f"{keys.prefix}:") if parent else None,
     )
+
+
+def decode_seen(keys: Keys, state: State, job: Sequence[Any]) -> Seen:
+    """A job as `lua/scanJobs.lua` tells it."""
+    job_id, size, cut, *flat = job
+    fields = pairs(flat)
+    newest = newest_stacktrace(fields.pop("newest", ""))
+    record = decode_record(keys, str(job_id), state, fields)
+    return Seen(replace(record, stacktraces=(newest,)) if newest else record, int(size), bool(cut))
+
+
+def newest_stacktrace(end: str) -> str:
+    """The last of a JSON list of texts, of which only the end may be there; of a very long one, its last lines."""
+    if not end or end.startswith("["):
+        return next(reversed(_lenient(lambda: _decode_stacktraces({"stacktrace": end}), ())), "")
+    *earlier, newest = re.split('", ?"', end)
+    # Cut in the middle of a text: what is left of the line may begin with half an escape.
+    text = newest if earlier else end.partition("\\n")[2]
+    return str(_lenient(lambda: json.loads(f'["{text}', strict=False)[0], ""))
+
+
+def _options_now(fields: Fields) -> JobOptions:
+    """As they were given; of the priority what it was changed to since, which BullMQ keeps beside them."""
+    options = _lenient(lambda: _options(fields.get("opts")), _NO_OPTIONS)
+    priority = _lenient(lambda: _number(fields, "priority", 0), 0)
+    is_changed = priority != options.priority and 0 <= priority <= HIGHEST_PRIORITY_NUMBER
+    return replace(options, priority=priority) if is_changed else options
 
 
 def attempts_made(fields: Fields) -> int:

@@ -40,7 +40,7 @@ async def read_records(
     connection: Connection, keys: Keys, state: ListedState, start: int, count: int
 ) -> list[JobRecord]:
     """A page of jobs in one state, in the order in which they will run; finished ones newest first."""
-    job_ids = await _page(connection, keys, state, start, count)
+    job_ids = await read_ids(connection, keys, state, start, count)
     calls = [Call([("HGETALL", keys.job(job_id))]) for job_id in job_ids]
     hashes = await connection.run_all(calls) if calls else []
     return [
@@ -48,15 +48,17 @@ async def read_records(
     ]
 
 
-async def _page(connection: Connection, keys: Keys, state: ListedState, start: int, count: int) -> list[str]:
+async def read_ids(connection: Connection, keys: Keys, state: ListedState, start: int, count: int) -> list[str]:
+    """The ids alone, in the same order."""
     end = start + count - 1
     if count <= 0:
         return []
     if state == "waiting":
         # A list runs from its right end; `paused` goes before `wait` once the queue is resumed.
-        both = await connection.run_all([Call([("LRANGE", keys[name], -end - 1, -1)]) for name in ("paused", "wait")])
-        (paused,), (waiting,) = both
-        return [*reversed(paused), *reversed(waiting)][start : end + 1]
+        length: int = await connection.run("LLEN", keys["paused"])
+        parts = [(keys["paused"], start, min(end, length - 1)), (keys["wait"], max(0, start - length), end - length)]
+        asked = [Call([("LRANGE", key, -last - 1, -first - 1)]) for key, first, last in parts if last >= first]
+        return [job_id for (ids,) in await connection.run_all(asked) for job_id in reversed(ids)]
     if state == "active":
         return list(reversed(await connection.run("LRANGE", keys["active"], -end - 1, -1 - start)))
     command = "ZREVRANGE" if state in ("completed", "failed") else "ZRANGE"

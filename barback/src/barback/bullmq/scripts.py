@@ -28,9 +28,12 @@ OWN_KEYS = {
     "keepPausedLayout": 3,
     "renewLocks": 2,
     "restoreOrphans": 10,
+    "scanJobs": 2,
     "setAlone": 2,
     "setNotes": 1,
 }
+GUARDED = ("changePriority", "promote", "removeJob", "reprocessJob")
+"""Of BullMQ's, those that can also be run behind `lua/includes/still_there.lua`, as `…IfStillThere`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,9 @@ def load_scripts() -> dict[str, Script]:
         if own is None:
             raise DeclarationError(f"barback's own script {name}.lua is missing. Install barback again.")
         scripts[name] = own
+    for name in GUARDED:
+        guarded = _guard(scripts[name])
+        scripts[guarded.name] = guarded
     return scripts
 
 
@@ -86,6 +92,15 @@ def _read(path: Path, name: str, keys: int) -> Script | None:
         text = INCLUDE.sub(_included, path.read_text("utf-8"))
     except OSError:
         return None
+    return _script(name, keys, text)
+
+
+def _guard(script: Script) -> Script:
+    guard = (OWN / "includes" / "still_there.lua").read_text("utf-8")
+    return _script(f"{script.name}IfStillThere", script.keys, guard + script.text)
+
+
+def _script(name: str, keys: int, text: str) -> Script:
     return Script(name, keys, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), text)
 
 

@@ -53,10 +53,15 @@ async def cancel(connection: Connection, keys: Keys, job_id: str, reason: str) -
 
     :raises BrokerError: nobody holds it.
     """
-    names = [keys.job(job_id) + ":lock", keys[CANCELS]]
-    if not await connection.run(*connection.script("cancelActive", names, job_id, reason, ms(KEEP_CANCELS_S))):
+    if not await connection.run(*cancel_command(connection, keys, job_id, reason)):
         state = await read_state(connection, keys, job_id)
         raise BrokerError(f"Job {job_id} of '{keys.queue}' was not cancelled: it is {state}, and nobody works it.")
+
+
+def cancel_command(connection: Connection, keys: Keys, job_id: str, reason: str) -> Command:
+    """The command that leaves the request; it answers 0 if nobody holds the job."""
+    names = [keys.job(job_id) + ":lock", keys[CANCELS]]
+    return connection.script("cancelActive", names, job_id, reason, ms(KEEP_CANCELS_S))
 
 
 def set_alone(connection: Connection, keys: Keys, job: FetchedJob, crashes_alone: int) -> Command:
@@ -105,7 +110,7 @@ async def restore_orphans(connection: Connection, keys: Keys) -> list[str]:
     candidates: list[str] = []
     cursor: int = 0
     while True:
-        cursor, found = await connection.run("SCAN", cursor, "MATCH", _glob(keys.base) + "*", "COUNT", SCAN_COUNT)
+        cursor, found = await connection.run("SCAN", cursor, "MATCH", glob(keys.base) + "*", "COUNT", SCAN_COUNT)
         ids = (key.removeprefix(keys.base) for key in found)
         candidates += [job_id for job_id in ids if job_id not in listed and _may_be_a_job(job_id)]
         if int(cursor) == 0:
@@ -136,5 +141,6 @@ def _may_be_a_job(job_id: str) -> bool:
     return job_id not in RESERVED_JOB_IDS
 
 
-def _glob(text: str) -> str:
+def glob(text: str) -> str:
+    """A pattern for SCAN that stands for this text alone."""
     return "".join(f"\\{c}" if c in "*?[]\\" else c for c in text)

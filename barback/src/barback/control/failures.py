@@ -1,0 +1,173 @@
+"""Failed jobs grouped by what went wrong: the error's type, where it was raised, and the shape of its message."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from barback.broker import JobRecord
+from barback.inspector import Inspector
+
+NEWEST = 20_000
+"""Failed jobs that are grouped; older ones are not looked at."""
+STEP = 1_000
+HOURS = 24
+LONGEST_SHAPE = 200
+LONGEST_LOOKED_AT = 1_000
+"""Characters of a message from which its shape is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What failures of one kind have in common. An empty part is not known."""
+
+    type: str
+    """`TimeoutError`."""
+    place: str
+    """`cafes/jobs/process.py in fetch`: the innermost line of the newest stack trace, without its number."""
+    shape: str
+    """The message with what changes from job to job left out: `no answer from <url> in <n> s`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """All of one fingerprint among the failed jobs that were looked at. Moments are epoch seconds."""
+
+    fingerprint: Fingerprint
+    count: int
+    first_at: float
+    last_at: float
+    sample_id: str
+    """The newest of them."""
+    sample_reason: str
+    names: Sequence[str]
+    """Of their jobs, the most frequent first."""
+    by_hour: Sequence[int] = field(default_factory=tuple[int, ...])
+    """How many failed in each of the last 24 hours, the last one being the hour up to now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """The groups, the largest first, and how many of the failed jobs they were made from."""
+
+    groups: Sequence[FailureGroup]
+    looked: int
+    total: int
+
+
+async def group(inspector: Inspector, queue: str, newest: int = NEWEST) -> Failures:
+    """Group the newest failed jobs of a queue."""
+    total = await inspector.count(queue, "failed")
+    records: list[JobRecord] = []
+    position = 0
+    while position < newest:
+        scanned = await inspector.scan(queue, "failed", position, min(STEP, newest - position))
+        if not scanned.looked:
+            break
+        position += scanned.looked
+        records += [seen.record for seen in scanned.jobs]
+    # New failures push others down: those that were looked at twice count once.
+    unique = {record.id: record for record in records}
+    return Failures(group_records(unique.values(), inspector.now()), len(unique), max(total, len(unique)))
+
+
+def group_records(records: Iterable[JobRecord], now: float) -> list[FailureGroup]:
+    """The same of records in any order. Pure."""
+    members: dict[Fingerprint, list[JobRecord]] = {}
+    for record in records:
+        members.setdefault(fingerprint_of(record), []).append(record)
+    groups = [_summarize(fingerprint, found, now) for fingerprint, found in members.items()]
+    return sorted(groups, key=lambda group: (-group.count, -group.last_at))
+
+
+def fingerprint_of(record: JobRecord) -> Fingerprint:
+    """Of a failed job; only its newest stack trace counts."""
+    return fingerprint(record.failed_reason or "", record.stacktraces[-1] if record.stacktraces else "")
+
+
+def _summarize(fingerprint: Fingerprint, records: Sequence[JobRecord], now: float) -> FailureGroup:
+    newest = max(records, key=_failed_at)
+    names: dict[str, int] = {}
+    by_hour = [0] * HOURS
+    for record in records:
+        names[record.name] = names.get(record.name, 0) + 1
+        ago = int((now - _failed_at(record)) // 3600)
+        # A clock a little behind sees what is to come: that is now.
+        if ago < HOURS:
+            by_hour[HOURS - 1 - max(ago, 0)] += 1
+    return FailureGroup(
+        fingerprint,
+        len(records),
+        min(map(_failed_at, records)),
+        _failed_at(newest),
+        newest.id,
+        newest.failed_reason or "",
+        sorted(names, key=lambda name: (-names[name], name)),
+        tuple(by_hour),
+    )
+
+
+def _failed_at(record: JobRecord) -> float:
+    return record.finished_at or record.started_at or record.added_at
+
+
+# ── fingerprints ────────────────────────────────────────────────────────────────────────────────────────
+
+_TYPE = re.compile(r"((?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Z][A-Za-z0-9_]*)(?::\s|\(\)$)")
+_PYTHON_TYPE = re.compile(r"^((?:[A-Za-z_][\w]*\.)*[A-Z]\w*)(?::|$)", re.MULTILINE)
+_PYTHON_LINE = re.compile(r'^ *File "([^"\n]{1,500})", line \d+, in ([^\n]{1,200})$', re.MULTILINE)
+_NODE_LINE = re.compile(
+    r"^ *at (?:async )?(?:([^(\n]{1,200}) \()?((?:file://)?[^():\n]{1,500}):\d+:\d+\)?$", re.MULTILINE
+)
+_LIBRARY = ("site-packages/", "node_modules/")
+
+_CHANGING = re.compile(
+    r"""(?P<url>\b[a-z][a-z0-9+.-]{1,20}://[^\s"'<>]+)
+    |(?P<text>"[^"\n]*"|'[^'\n]*'|`[^`\n]*`|«[^»\n]*»|„[^“”\n]*[“”]|“[^”\n]*”)
+    |(?P<email>[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+)
+    |(?P<id>\b(?:0x[0-9a-fA-F]+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\b)
+    |(?P<word>\w*\d\w*(?:[.,:/\\-]\w*\d\w*)*)""",
+    re.VERBOSE,
+)
+
+
+def fingerprint(reason: str, stacktrace: str = "") -> Fingerprint:
+    """From a job's reason and its newest stack trace, a Python or a Node one. Pure.
+
+    Numbers, ids, quoted texts, hexadecimal, addresses and e-mail addresses make no difference.
+    """
+    reason = reason.strip()
+    told = _TYPE.match(reason)
+    kind = told[1] if told else _type_in(stacktrace)
+    message = reason[told.end() :] if told else reason
+    return Fingerprint(kind.rpartition(".")[2], _place(stacktrace), shape_of(message))
+
+
+def shape_of(message: str) -> str:
+    """A message without what changes from one job to the next; 200 characters at most."""
+    shape = _CHANGING.sub(_placeholder, message[:LONGEST_LOOKED_AT])
+    return " ".join(shape.split())[:LONGEST_SHAPE]
+
+
+def _placeholder(found: re.Match[str]) -> str:
+    # Words with digits in them are ids or numbers, with a unit or without.
+    return {"url": "<url>", "text": "<text>", "email": "<email>"}.get(str(found.lastgroup), "<n>")
+
+
+def _type_in(stacktrace: str) -> str:
+    """A Python trace ends with the error, a Node one begins with it."""
+    found = _PYTHON_TYPE.findall(stacktrace)
+    if not found:
+        return ""
+    return str(found[-1] if _PYTHON_LINE.search(stacktrace) else found[0])
+
+
+def _place(stacktrace: str) -> str:
+    """The innermost line that is the app's own, or the innermost of all."""
+    python = [(file, function) for file, function in _PYTHON_LINE.findall(stacktrace)]
+    frames = python[::-1] or [(file, function) for function, file in _NODE_LINE.findall(stacktrace)]
+    if not frames:
+        return ""
+    own = [frame for frame in frames if not any(part in frame[0] for part in _LIBRARY)]
+    file, function = (own or frames)[0]
+    short = "/".join(file.removeprefix("file://").replace("\\", "/").split("/")[-3:])
+    return f"{short} in {function.strip()}" if function.strip() else short

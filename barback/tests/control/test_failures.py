@@ -1,0 +1,138 @@
+"""Failures that are the same to a person have the same fingerprint."""
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from barback.broker import JobRecord
+from barback.bullmq.codec import newest_stacktrace
+from barback.control.failures import Fingerprint, fingerprint, group, group_records, shape_of
+from barback.options import JobOptions
+
+from .conftest import Store
+
+PYTHON = """Traceback (most recent call last):
+  File "/srv/app/cafes/jobs/process.py", line {line}, in process
+    await fetch(url)
+  File "/srv/.venv/lib/python3.11/site-packages/httpx/_client.py", line 1, in get
+    raise TimeoutError
+httpx.ReadTimeout: no answer
+"""
+NODE = """TypeError: Cannot read properties of undefined (reading 'id')
+    at processCafe (/srv/app/dist/jobs/process.js:{line}:13)
+    at async Worker.run (/srv/node_modules/bullmq/dist/worker.js:1:2)"""
+
+NUMBERS = st.integers(0, 10**15).map(str)
+HEX = st.uuids().map(str) | st.integers(0, 2**64).map(hex)
+QUOTED = st.text(st.characters(exclude_characters="\"'`\n", exclude_categories=["Cs", "Cc"]), max_size=20)
+
+
+def test_numbers_ids_quoted_texts_and_addresses_make_no_difference() -> None:
+    one = "no answer from https://a/?y=1 for 'Bär' (3 tries, 0.5s): 0xff, me@x.de, 6f1e0c52-1b7a-4c1e-9a1f-0000000001aa"
+    two = "no answer from http://b/ for 'Bar' (12 tries, 17s): 0x01, you@y.org, 00000000-1b7a-4c1e-9a1f-00000000abcd"
+    assert shape_of(one) == shape_of(two)
+    assert shape_of(one) == "no answer from <url> for <text> (<n> tries, <n>): <n>, <email>, <n>"
+
+
+def test_the_place_is_the_innermost_line_of_the_app_itself_without_its_number() -> None:
+    kinds = {fingerprint("ReadTimeout: no answer", PYTHON.format(line=line)) for line in (7, 99)}
+    assert kinds == {Fingerprint("ReadTimeout", "cafes/jobs/process.py in process", "no answer")}
+
+
+def test_stack_traces_of_node_are_read_too() -> None:
+    kinds = {fingerprint("Cannot read properties of undefined (reading 'id')", NODE.format(line=n)) for n in (1, 2)}
+    assert kinds == {
+        Fingerprint(
+            "TypeError", "dist/jobs/process.js in processCafe", "Cannot read properties of undefined (reading <text>)"
+        )
+    }
+
+
+def test_other_errors_have_other_fingerprints() -> None:
+    trace = PYTHON.format(line=1)
+    kinds = [
+        fingerprint("ReadTimeout: no answer", trace),
+        fingerprint("KeyError: no answer", trace),
+        fingerprint("ReadTimeout: no answer"),
+        fingerprint("ReadTimeout: refused", trace),
+        fingerprint("", ""),
+    ]
+    assert len(set(kinds)) == len(kinds)
+
+
+def test_a_reason_without_a_type_has_the_type_of_its_stack_trace() -> None:
+    assert fingerprint("no answer", PYTHON.format(line=1)).type == "ReadTimeout"
+    assert fingerprint("the city is closed").type == ""
+    assert fingerprint("ValueError()").type == "ValueError"
+
+
+@given(NUMBERS, NUMBERS, HEX, HEX, QUOTED, QUOTED)
+def test_a_shape_does_not_change_with_its_numbers_ids_and_quoted_texts(
+    n: str, m: str, x: str, y: str, q: str, p: str
+) -> None:
+    assert shape_of(f"row {n} of {x} in '{q}' failed") == shape_of(f"row {m} of {y} in '{p}' failed")
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_any_texts_have_a_fingerprint_that_is_short_and_has_no_digits_in_its_shape(reason: str, trace: str) -> None:
+    found = fingerprint(reason, trace)
+    assert len(found.shape) <= 200
+    assert not re.search("[0-9]", found.shape)
+    assert found == fingerprint(reason, trace)
+
+
+def test_a_hostile_message_takes_no_longer_than_another() -> None:
+    for part in ("1.", "a1-", '"', "a@", "x://", "File ", "   at (", "A."):
+        fingerprint(part * 100_000, part * 2_000)
+
+
+def failed(job_id: str, reason: str, at: float, name: str = "any") -> JobRecord:
+    return JobRecord("q", job_id, name, "failed", "{}", JobOptions(), 0.0, failed_reason=reason, finished_at=at)
+
+
+def test_groups_say_how_many_since_when_and_how_they_go() -> None:
+    now = 1_700_000_000.0
+    records = [
+        failed("1", "A: 1", now - 30 * 3600),
+        failed("2", "A: 2", now - 3700, "rare"),
+        failed("3", "A: 3", now - 10),
+        failed("4", "A: 4", now + 5),
+        failed("5", "B: 5", now),
+    ]
+    first, second = group_records(records, now)
+    assert (first.count, first.first_at, first.last_at) == (4, now - 30 * 3600, now + 5)
+    assert (first.sample_id, first.sample_reason, list(first.names)) == ("4", "A: 4", ["any", "rare"])
+    assert list(first.by_hour) == [0] * 22 + [1, 2]
+    assert (second.count, second.fingerprint.type) == (1, "B")
+
+
+async def test_the_newest_failures_of_a_queue_are_grouped(store: Store) -> None:
+    trace = json.dumps(["old", PYTHON.format(line=3)])
+    await store.put_many({
+        f"j{n}": {"failedReason": f"ReadTimeout: {n}", "stacktrace": trace, "finishedOn": 1_700_000_000_000 + n}
+        for n in range(30)
+    })  # fmt: skip
+    found = await group(store.inspector, store.queue, newest=20)
+    assert (found.looked, found.total) == (20, 30)
+    [only] = found.groups
+    assert (only.count, only.sample_id) == (20, "j29")
+    assert only.fingerprint == Fingerprint("ReadTimeout", "cafes/jobs/process.py in process", "<n>")
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+@given(traces=st.lists(st.text(max_size=40), min_size=1, max_size=4), cut=st.integers(1, 60))
+def test_the_newest_stack_trace_is_read_from_the_end_of_the_list(
+    separators: tuple[str, str], traces: list[str], cut: int
+) -> None:
+    text = json.dumps(traces, separators=separators)
+    assert newest_stacktrace(text) == traces[-1]
+    end = newest_stacktrace(text[-cut:]) if cut < len(text) else traces[-1]
+    assert end == "" or end in traces[-1] or traces[-1] in end or "\n" not in traces[-1]
+
+
+def test_of_a_very_long_stack_trace_the_last_lines_are_read() -> None:
+    text = json.dumps(["first", "\n".join(f'line {n} "x"' for n in range(1_000))])
+    assert newest_stacktrace(text[-60:]).splitlines() == ['line 997 "x"', 'line 998 "x"', 'line 999 "x"']
