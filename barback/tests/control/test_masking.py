@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barback.control.masking import MASK, PAGE, ROW, Room, show
+from barback.control.masking import PAGE, ROW, Room, show
+from barback.masking import MASK
 
 CANARY = "c4n4ry"
 JSON = st.recursive(

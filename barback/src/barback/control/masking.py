@@ -8,12 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-MASK = "••••••"
-ANY = "*"
-"""In a path: every key, or every element of a list."""
-
-Path = Sequence[str]
-"""Keys from the outside in. Elements of lists need not be named: `("items", "token")` is that of each item."""
+from barback.masking import ANY, MASK
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +42,11 @@ ROW = Room(read=16 * 1024, text=80, items=10, depth=4, head=200)
 """For a line in a list."""
 
 
-def show(data: str, secrets: Sequence[Path] = (), room: Room = PAGE, *, size: int | None = None) -> Shown:
-    """JSON text as it may be shown. `size`: bytes of the whole, where `data` may be only its beginning."""
+def show(data: str, secrets: Sequence[Sequence[str]] = (), room: Room = PAGE, *, size: int | None = None) -> Shown:
+    """JSON text as it may be shown, without what lies at these paths (`barback.masking.secret_paths`).
+
+    `size`: bytes of the whole, where `data` may be only its beginning.
+    """
     here = len(data.encode("utf-8", "backslashreplace"))
     whole = here if size is None else size
     if whole > here or here > room.read:

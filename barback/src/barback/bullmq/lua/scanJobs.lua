@@ -139,33 +139,29 @@ local function head(text, most)
   return string.sub(text, 1, most)
 end
 
+local LONG = {"data", "returnvalue", "failedReason", "progress"}
 local SHORT = {"name", "opts", "timestamp", "atm", "attemptsMade", "ats", "stc", "barback:alone", "processedOn",
   "finishedOn", "deid", "rjk", "parentKey", "priority"}
-local LONG = {"data", "returnvalue", "failedReason", "progress"}
+local TOLD = {"stacktrace", unpack(LONG)}
+for _, name in ipairs(SHORT) do TOLD[#TOLD + 1] = name end
 
 local function told(id)
-  local key = base .. id
-  local job = {id, redis.call("HSTRLEN", key, "data"), 0}
-  local size = 0
-  local function add(name, value)
-    job[#job + 1] = name
-    job[#job + 1] = value
-    size = size + #value
-  end
-  local values = redis.call("HMGET", key, unpack(SHORT))
-  for i, name in ipairs(SHORT) do
-    if values[i] then add(name, values[i]) end
-  end
-  for _, name in ipairs(LONG) do
-    local value = redis.call("HGET", key, name)
+  local values = redis.call("HMGET", base .. id, unpack(TOLD))
+  local job, size = {id, values[2] and #values[2] or 0, 0}, 0
+  for i, name in ipairs(TOLD) do
+    local value = values[i]
     if value then
-      if #value > longest then job[3] = 1 end
-      add(name, head(value, longest))
+      if i == 1 then
+        -- The newest is the last one in the list, and where it was raised is at the end of it.
+        name, value = "newest", string.sub(value, -4000)
+      elseif i <= 1 + #LONG and #value > longest then
+        job[3], value = 1, head(value, longest)
+      end
+      job[#job + 1] = name
+      job[#job + 1] = value
+      size = size + #value
     end
   end
-  -- The newest is the last one in the list, and where it was raised is at the end of it.
-  local stacktrace = redis.call("HGET", key, "stacktrace")
-  if stacktrace then add("newest", string.sub(stacktrace, -4000)) end
   return job, size
 end
 
