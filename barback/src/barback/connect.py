@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from barback.broker import Broker
 from barback.bullmq import BullMQBroker
 from barback.errors import SettingsError
 from barback.producer import Producer
@@ -23,7 +22,7 @@ async def connect(settings: Settings | None = None) -> AsyncGenerator[Producer]:
 
 
 @asynccontextmanager
-async def open_broker(settings: Settings | None = None) -> AsyncGenerator[Broker]:
+async def open_broker(settings: Settings | None = None) -> AsyncGenerator[BullMQBroker]:
     """An open broker on the Redis that the settings name; closed at the end. Raises as `connect`."""
     settings = settings or load_settings(Settings)
     if settings.redis_url is None:

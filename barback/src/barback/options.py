@@ -1,9 +1,10 @@
 """What can be said of one job when it is declared or enqueued. Pure values; durations are seconds."""
 
+import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from barback.errors import InvalidOptions
 from barback.retry import Backoff
@@ -149,6 +150,14 @@ def override(options: JobOptions, overrides: Overrides) -> JobOptions:
     :raises InvalidOptions: the result is not allowed.
     """
     return replace(options, **overrides) if overrides else options
+
+
+def options_json(options: JobOptions) -> dict[str, Any]:
+    """What differs from an option's default, JSON-able."""
+    usual = asdict(JobOptions())
+    changed = {name: value for name, value in asdict(options).items() if value != usual[name]}
+    plain: dict[str, Any] = json.loads(json.dumps(changed, default=str))
+    return plain
 
 
 def check_job_id(job_id: str) -> None:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from barback.cli.printing import moment, print_facts, print_json, print_table, printable, shorten
+from barback.cli.printing import moment, print_facts, print_json, print_table, shorten
+from barback.printable import printable
 
 
 @pytest.mark.parametrize(

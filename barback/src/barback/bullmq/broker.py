@@ -27,6 +27,7 @@ from barback.bullmq.codec import ms
 from barback.bullmq.connection import Connection, client_name
 from barback.bullmq.inspector import BullMQInspector
 from barback.bullmq.keys import Keys, keys_of
+from barback.bullmq.last_events import read_last_events
 from barback.bullmq.layout import run_keeping_layout
 from barback.bullmq.server_state import ServerState, find_loss
 from barback.bullmq.waiting import MarkerWait
@@ -140,6 +141,10 @@ class BullMQBroker:
 
     async def list_jobs(self, queue: str, state: ListedState, start: int, count: int) -> list[JobRecord]:
         return await looking.read_records(self._connection, self._keys(queue), state, start, count)
+
+    async def last_events(self, queues: Sequence[str]) -> dict[str, str]:
+        """The id of each queue's last event: another one than before, if anything happened there."""
+        return await read_last_events(self._connection, self._prefix, queues)
 
     async def remove(self, queue: str, job_id: str) -> bool:
         keys = self._keys(queue)

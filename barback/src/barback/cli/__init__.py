@@ -1,4 +1,4 @@
-"""The command line: `barback work | dev | enqueue | jobs | schedules | doctor`.
+"""The command line: `barback work | dev | dashboard | enqueue | jobs | schedules | doctor`.
 
 front.py       the group itself: options that come first, and how an error ends (one line, an exit code)
 invocation.py  what every command is given: the project, the app, the settings
@@ -8,6 +8,7 @@ dev*.py        development: servers, reloading worker, announcement
 printing.py    tables and JSON; nothing from outside reaches a terminal raw
 """
 
+from barback.cli.dashboard import dashboard
 from barback.cli.dev import dev, prepare
 from barback.cli.doctor import doctor
 from barback.cli.enqueue import enqueue
@@ -16,7 +17,7 @@ from barback.cli.jobs import jobs
 from barback.cli.schedules import schedules
 from barback.cli.work import work
 
-for command in (work, dev, prepare, enqueue, jobs, schedules, doctor):
+for command in (work, dev, prepare, dashboard, enqueue, jobs, schedules, doctor):
     main.add_command(command)
 
 __all__ = ["main"]

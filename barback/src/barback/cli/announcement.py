@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from barback.cli.dashboard import address_of
 from barback.cli.dev_servers import DevServers
 from barback.cli.invocation import Invocation
 from barback.cli.printing import print_facts
@@ -25,6 +26,7 @@ def announce(invocation: Invocation, servers: DevServers) -> None:
         [
             *_redis(servers, settings),
             *_postgres(servers),
+            *_dashboard(servers),
             ("Data", str(invocation.data_folder)),
             *_several("Queues", queues),
             *_several("Jobs", jobs),
@@ -52,6 +54,12 @@ def _postgres(servers: DevServers) -> list[tuple[str, str]]:
         # As root it runs as `nobody`, who cannot go into a private folder.
         facts.append(("", f"its data are in {servers.postgres.data}, because 'nobody' cannot reach this project"))
     return facts
+
+
+def _dashboard(servers: DevServers) -> list[tuple[str, str]]:
+    if servers.dashboard_port is None:
+        return []
+    return [("Dashboard", address_of("127.0.0.1", servers.dashboard_port))]
 
 
 def _schedule(schedule: Schedule) -> str:

@@ -8,8 +8,9 @@ import click
 
 from barback.broker import Broker
 from barback.cli.invocation import Invocation
-from barback.cli.printing import print_json, printable
+from barback.cli.printing import print_json
 from barback.connect import open_broker
+from barback.printable import printable
 
 ResultT = TypeVar("ResultT")
 

@@ -37,6 +37,10 @@ def dev(invocation: Invocation, redis_port: int | None, reload: bool) -> None:
         if app.development.prepare:
             _prepare(invocation, servers)
         announce(invocation, servers)
+        if servers.dashboard_port is not None:
+            queues = [f"--queue={name}" for name in app.registry.queues]
+            shown = _child(invocation, servers, "dashboard", f"--port={servers.dashboard_port}", *queues)
+            closing.callback(shown.stop)
         code = run_reloading(invocation, lambda: _child(invocation, servers, "work"), reload)
     raise click.exceptions.Exit(code)
 
@@ -55,8 +59,8 @@ def _prepare(invocation: Invocation, servers: DevServers) -> None:
         raise BarbackError(f"The app's Development.prepare failed with exit code {code}; see above.")
 
 
-def _child(invocation: Invocation, servers: DevServers, command: str) -> GuardedProcess:
+def _child(invocation: Invocation, servers: DevServers, *command: str) -> GuardedProcess:
     environment = {**os.environ, **servers.environment}
     return GuardedProcess(
-        Command(arguments=invocation.command_line(command), env=environment, deadline_s=STOP_WITHIN_S)
+        Command(arguments=invocation.command_line(*command), env=environment, deadline_s=STOP_WITHIN_S)
     )

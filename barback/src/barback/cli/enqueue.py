@@ -11,13 +11,14 @@ from barback.broker import Broker
 from barback.cli.durations import Duration
 from barback.cli.invocation import Invocation
 from barback.cli.logging import configure_logging
-from barback.cli.printing import printable, shorten
+from barback.cli.printing import shorten
 from barback.connect import open_broker
 from barback.errors import BrokerUnavailable, InvalidPayload, UsageError
 from barback.job import AnyJob
 from barback.options import Overrides
 from barback.payload import Payload, parse_payload
 from barback.payload_limits import PayloadLimits, refuse_depth
+from barback.printable import printable
 from barback.producer import Producer, new_job
 from barback.settings import Settings
 

@@ -11,8 +11,8 @@ from typing import Any, NoReturn, cast
 import click
 
 from barback.cli.invocation import Invocation
-from barback.cli.printing import printable
 from barback.errors import BarbackError, InvalidPayload
+from barback.printable import printable
 
 INTERRUPTED = 130
 

@@ -61,7 +61,12 @@ class Invocation:
 
         :raises SettingsError: there is neither.
         """
-        settings = self.settings
+        _ = self.app  # whose settings must be right, too
+        return self.own_settings_or_dev()
+
+    def own_settings_or_dev(self) -> Settings:
+        """The same without the app, for what does not need it. Raises as `settings_or_dev`, for barback's settings."""
+        settings = load_settings(Settings)
         if settings.redis_url is None:
             borrow_environment(self.data_folder)
             settings = load_settings(Settings)

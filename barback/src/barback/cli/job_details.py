@@ -6,7 +6,7 @@ from typing import Any
 
 from barback.broker import JobRecord
 from barback.cli.printing import moment
-from barback.options import JobOptions
+from barback.options import options_json
 
 JSON_FIELDS = ("data", "result", "progress")
 """Kept as JSON text; given as the value."""
@@ -47,12 +47,6 @@ def as_facts(record: JobRecord, logs: list[str]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in [*facts, *_lines("log", logs)] if value]
 
 
-def options_json(options: JobOptions) -> dict[str, Any]:
-    """What differs from an option's default, JSON-able."""
-    usual = asdict(JobOptions())
-    return {name: _plain(value) for name, value in asdict(options).items() if value != usual[name]}
-
-
 def _lines(name: str, lines: list[str]) -> list[tuple[str, str]]:
     return [("" if index else name, line) for index, line in enumerate(lines)]
 
@@ -63,7 +57,3 @@ def _value(text: str | None) -> Any:
     except ValueError:
         # Another BullMQ may have stored what is no JSON; it is still worth seeing.
         return text
-
-
-def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value, default=str))

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from structlog.typing import Processor
 
-from barback.cli.printing import printable
+from barback.printable import printable
 
 LEVEL = logging.INFO
 

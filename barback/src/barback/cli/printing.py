@@ -1,21 +1,13 @@
 """Text for people and JSON for machines. Nothing that came from outside reaches a terminal raw."""
 
 import json
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-# C0 and C1 control characters, line and paragraph separators, lone surrogates, and what turns the writing direction
-# round: they could move the cursor, forge a line, or break the encoding.
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def printable(text: str) -> str:
-    """The text with every unprintable character as its escape: a newline becomes `\\n`."""
-    return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+from barback.printable import printable
 
 
 def shorten(text: str, length: int = 60) -> str:

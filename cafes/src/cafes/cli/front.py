@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 import click
 
-from barback.cli.printing import printable
 from barback.errors import BarbackError
+from barback.printable import printable
 
 INTERRUPTED = 130
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 from barback import Producer
-from barback.cli.printing import printable
+from barback.printable import printable
 from cafes.importing.importer import ImportReport, import_files
 from cafes.importing.reader import CafeFile
 from cafes.jobs.process_cafe import ProcessCafe, process_cafe

@@ -1,0 +1,132 @@
+"""All that the dashboard knows of queues and may do to them, by the `Broker` Protocol alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from barback.broker import Broker, JobRecord, ListedState
+from barback.errors import BrokerError, UnknownQueue
+
+Action = Literal["retry", "promote", "remove"]
+ACTIONS: Mapping[Action, str] = {"retry": "retried", "promote": "promoted", "remove": "removed"}
+"""What can be done to jobs, and how it is said when it is done."""
+
+ACTIONS_IN: Mapping[ListedState, Sequence[Action]] = {
+    "waiting": ("remove",),
+    "prioritized": ("remove",),
+    "delayed": ("promote", "remove"),
+    "active": (),
+    "completed": ("retry", "remove"),
+    "failed": ("retry", "remove"),
+    "waiting-children": ("remove",),
+}
+"""Which of them a job in this state allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """A queue as it is now."""
+
+    name: str
+    paused: bool
+    counts: Mapping[ListedState, int]
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """Some of the jobs in one state, and how many there are in each."""
+
+    status: QueueStatus
+    records: Sequence[JobRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class JobDetails:
+    """One job, and what it wrote to its log, oldest line first."""
+
+    record: JobRecord
+    logs: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """How many jobs an action was done to, and why not to the others, by id."""
+
+    done: int = 0
+    refused: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class Control:
+    """`queues`: those that are shown. Every method raises `BrokerUnavailable` while Redis is away."""
+
+    def __init__(self, broker: Broker, queues: Sequence[str]) -> None:
+        self._broker = broker
+        self._queues = tuple(queues)
+
+    async def queues(self) -> Sequence[str]:
+        """Their names, in the order in which they are shown."""
+        return self._queues
+
+    async def overview(self) -> list[QueueStatus]:
+        return [await self._status(queue) for queue in await self.queues()]
+
+    async def jobs(self, queue: str, state: ListedState, start: int, count: int) -> JobPage:
+        """A page of jobs in the order in which they will run; finished ones newest first.
+
+        :raises UnknownQueue: it is not one of those that are shown.
+        """
+        await self._check(queue)
+        return JobPage(await self._status(queue), await self._broker.list_jobs(queue, state, start, count))
+
+    async def job(self, queue: str, job_id: str) -> JobDetails | None:
+        """None: there is no such job. Raises as `jobs`."""
+        await self._check(queue)
+        record = await self._broker.get(queue, job_id)
+        return record and JobDetails(record, await self._broker.logs(queue, job_id))
+
+    async def act(self, action: Action, queue: str, job_ids: Sequence[str]) -> Acted:
+        """Do it to each of these jobs, and say to which it could not be done. Raises as `jobs`."""
+        await self._check(queue)
+        done, refused = 0, dict[str, str]()
+        for job_id in job_ids:
+            try:
+                await self._act(action, queue, job_id)
+                done += 1
+            except BrokerError as error:
+                refused[job_id] = str(error)
+        return Acted(done, refused)
+
+    async def cancel(self, queue: str, job_id: str) -> Acted:
+        """Have an active job cancelled by its worker. Raises as `jobs`."""
+        await self._check(queue)
+        try:
+            await self._broker.cancel(queue, job_id, "cancelled from the dashboard")
+        except BrokerError as error:
+            return Acted(refused={job_id: str(error)})
+        return Acted(done=1)
+
+    async def pause(self, queue: str) -> None:
+        """Let no worker start jobs of it; those that run go on. Raises as `jobs`."""
+        await self._check(queue)
+        await self._broker.pause(queue)
+
+    async def resume(self, queue: str) -> None:
+        await self._check(queue)
+        await self._broker.resume(queue)
+
+    async def _act(self, action: Action, queue: str, job_id: str) -> None:
+        if action == "remove":
+            if not await self._broker.remove(queue, job_id):
+                raise BrokerError(f"Job {job_id} of '{queue}' was not removed: it does not exist any more.")
+        elif action == "retry":
+            await self._broker.retry(queue, job_id)
+        else:
+            await self._broker.promote(queue, job_id)
+
+    async def _status(self, queue: str) -> QueueStatus:
+        return QueueStatus(queue, await self._broker.is_paused(queue), await self._broker.counts(queue))
+
+    async def _check(self, queue: str) -> None:
+        known = await self.queues()
+        if queue not in known:
+            raise UnknownQueue(queue, known)

@@ -1,0 +1,133 @@
+"""One request and how it is answered: links, pages, redirects."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from barback.dashboard.control import Acted, Control
+from barback.dashboard.live import Live
+from barback.dashboard.templates import fingerprint, template
+
+LARGEST_FORM = 256 * 1024
+"""Bytes: a few thousand job ids."""
+DID = ("did", "count", "refused")
+"""Parameters that say what was just done. No text of them is ever shown: anybody may make a link."""
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    """A place in the navigation: a route's name, what it is called, its icon."""
+
+    route: str
+    label: str
+    icon: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """What all requests share. `paths`: of each route, by its name. `public_path`: see `create_app`."""
+
+    control: Control
+    live: Live
+    paths: Mapping[str, str]
+    nav: Sequence[NavItem]
+    public_path: str | None = None
+
+
+class Visit:
+    """One request. Made first of all in each handler: what happens after `began_at` is told to the page."""
+
+    def __init__(self, request: Request) -> None:
+        self.began_at = time.time()
+        self.request = request
+        self.dashboard: Dashboard = request.app.state.dashboard
+
+    # ── what is asked ───────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def control(self) -> Control:
+        return self.dashboard.control
+
+    def query(self, name: str, otherwise: str = "") -> str:
+        """A parameter of the address."""
+        return self.request.query_params.get(name, otherwise)
+
+    def number(self, name: str, otherwise: int) -> int:
+        """A parameter that is a whole number; anything else counts as not given."""
+        text = self.query(name)
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else otherwise
+
+    async def form(self) -> dict[str, list[str]]:
+        """The fields of a submitted form; none if it is too large."""
+        body = bytearray()
+        async for chunk in self.request.stream():
+            body += chunk
+            if len(body) > LARGEST_FORM:
+                return {}
+        return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
+
+    # ── links ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def root(self) -> str:
+        """Under which path browsers see us, without a slash at its end."""
+        public_path = self.dashboard.public_path
+        return (self._root_path if public_path is None else public_path).rstrip("/")
+
+    def url(self, route: str, **query: object) -> str:
+        """The address of a route. What identifies a thing is in the query, where any text can stand; None: left out."""
+        given = [(name, value) for name, value in query.items() if value is not None]
+        return self._address(self.dashboard.paths[route], given)
+
+    def static(self, name: str) -> str:
+        """The address of a file: another one when its content is another."""
+        return f"{self.root}/static/{name}?v={fingerprint(name)}"
+
+    @property
+    def here(self) -> str:
+        """The address of this page, to fetch it again; what was just done is not in it.
+
+        Of an action, which must not be done again, it is the overview's.
+        """
+        if self.request.method != "GET":
+            return self.url("overview")
+        query = [(name, value) for name, value in self.request.query_params.multi_items() if name not in DID]
+        return self._address(self.path, query)
+
+    @property
+    def path(self) -> str:
+        """This page's path, below our own."""
+        return self.request.scope["path"].removeprefix(self._root_path)
+
+    @property
+    def _root_path(self) -> str:
+        return self.request.scope.get("root_path", "")
+
+    def _address(self, path: str, query: Sequence[tuple[str, object]]) -> str:
+        # Never with a slash at its end: Next.js would redirect to the form without.
+        return ((self.root + path).rstrip("/") or "/") + (f"?{urlencode(query)}" if query else "")
+
+    # ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def page(self, name: str, status: int = 200, *, only: str | None = None, **values: Any) -> Response:
+        """The page of this template; for htmx only what lives of it. `only`: it shows this queue and no other."""
+        shown = template(name).render(
+            visit=self,
+            url=self.url,
+            static=self.static,
+            layout="fragment.html" if "hx-request" in self.request.headers else "layout.html",
+            events=self.url("events", since=f"{self.began_at:.3f}", queue=only),
+            **values,
+        )
+        return HTMLResponse(shown, status, {"Cache-Control": "no-store", "Vary": "HX-Request"})
+
+    def see(self, route: str, did: str | None = None, acted: Acted | None = None, **query: object) -> Response:
+        """After an action: what to look at now, and what was done."""
+        counted = {"count": acted.done, "refused": len(acted.refused) or None} if acted else {}
+        return RedirectResponse(self.url(route, **query, did=did, **counted), 303)

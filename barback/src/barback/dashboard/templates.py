@@ -1,0 +1,58 @@
+"""The templates, made ready once: all values escaped, none of them missing unseen."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from barback.broker import LISTED_STATES
+from barback.dashboard import formatting
+from barback.dashboard.control import ACTIONS, ACTIONS_IN
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+FILTERS = (
+    formatting.short,
+    formatting.number,
+    formatting.seconds,
+    formatting.iso,
+    formatting.utc,
+    formatting.percent,
+    formatting.pretty,
+    formatting.beginning,
+    formatting.end,
+    formatting.tojson_text,
+)
+
+
+@cache
+def template(name: str) -> jinja2.Template:
+    """A template of ours."""
+    return _environment().get_template(name)
+
+
+@cache
+def fingerprint(name: str) -> str:
+    """Of a static file's content: part of its address, so that browsers may keep it for ever."""
+    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=formatting.shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # Jinja's own annotations of both know no entries but its own.
+    filters: dict[str, Any] = environment.filters
+    filters.update({function.__name__: function for function in FILTERS})
+    names: dict[str, Any] = environment.globals
+    names.update(STATES=LISTED_STATES, ACTIONS=ACTIONS, ACTIONS_IN=ACTIONS_IN)
+    return environment
