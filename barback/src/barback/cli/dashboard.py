@@ -22,9 +22,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option("--port", type=click.IntRange(1, 65_535), default=PORT, show_default=True)
-@click.option(
-    "--queue", "queues", multiple=True, metavar="NAME", help="Show this queue (again for more)."
-)
+@click.option("--queue", "queues", multiple=True, metavar="NAME", help="Show this queue (again for more).")
 @click.pass_obj
 def dashboard(invocation: Invocation, host: str, port: int, queues: tuple[str, ...]) -> None:
     """Look at the queues and their jobs in a browser, and act on them.

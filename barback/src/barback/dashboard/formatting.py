@@ -1,5 +1,6 @@
 """What templates say of values. Pure. All that comes from outside leaves here printable; Jinja escapes it."""
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -30,6 +31,11 @@ def short(text: str | None, length: int = 120) -> str:
     """One printable line of at most `length` characters."""
     text = printable(text or "")
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def key(text: str) -> str:
+    """What an element that shows this thing is called, so that it stays the same element when others come before it."""
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:12]
 
 
 def number(value: int) -> str:

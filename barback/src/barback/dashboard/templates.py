@@ -16,6 +16,7 @@ STATIC = HERE / "static"
 
 FILTERS = (
     formatting.short,
+    formatting.key,
     formatting.number,
     formatting.seconds,
     formatting.iso,

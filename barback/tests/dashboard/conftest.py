@@ -1,0 +1,170 @@
+"""A dashboard over a real Valkey, in a thread of its own; and a real browser that looks at it and finds every fault."""
+
+import asyncio
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any, TypeVar
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from barback.bullmq import BullMQBroker
+from barback.dashboard import Control, Live, create_app
+from barback.dashboard.mounting import At
+from barback.dashboard.serving import Server
+from drills.servers import free_port
+
+ValueT = TypeVar("ValueT")
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+PATH = "/dashboard/queues"
+WATCH = (
+    "document.addEventListener('securitypolicyviolation', e => window.told(`${e.violatedDirective}: ${e.sourceFile}`))"
+)
+
+
+class Site:
+    """A dashboard that is served; `run` carries something out on its loop, `broker` is its own."""
+
+    def __init__(self, redis: str, queues: tuple[str, ...]) -> None:
+        self.queues = queues
+        self.broker = BullMQBroker(redis)
+        self.control = Control(self.broker, queues)
+        self.live = Live(self.broker, self.control.queues, every_s=0.1)
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}{PATH}"
+        self._server = Server(_guarded(At(PATH, create_app(self.control, self.live))), self.live, "127.0.0.1", port)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+
+    def start(self) -> None:
+        self._thread.start()
+        while not self._server.started:
+            assert self._thread.is_alive()
+            time.sleep(0.005)
+
+    def stop(self) -> None:
+        self._server.handle_exit(signal.SIGINT, None)
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self.broker.open()
+        await self._server.serve()
+        await self.broker.close()
+
+    def run(self, work: Coroutine[Any, Any, ValueT]) -> ValueT:
+        assert self._loop
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+
+
+def _guarded(app: ASGIApp) -> ASGIApp:
+    """With the header under which every page must work."""
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_header(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"content-security-policy", CSP.encode())]
+            await send(message)
+
+        await app(scope, receive, with_header)
+
+    return guarded
+
+
+@pytest.fixture
+def site(valkey_url: str, queue_name: str) -> Iterator[Site]:
+    """Of two queues, the test's and one more."""
+    served = Site(valkey_url, (queue_name, f"{queue_name}-more"))
+    served.start()
+    yield served
+    served.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium. One a file: while it runs no test of that thread can have an event loop."""
+    program = shutil.which("chromium")
+    if program is None:
+        missing = "no chromium on PATH (Debian: apt-get install chromium): no page was looked at"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=program)
+        yield launched
+        launched.close()
+
+
+OpenPage = Callable[..., Page]
+
+
+def is_fault(said: ConsoleMessage) -> bool:
+    """A job that is gone is none, though the browser complains of its page."""
+    return said.type in ("error", "warning") and not ("404" in said.text and "/job?" in said.location["url"])
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """A tab of its own, which is fine in the end only if it had no error and broke no rule of its policy."""
+    faults: list[str] = []
+    opened: list[Page] = []
+
+    def start(width: int = 1280, *, dark: bool = False, **options: Any) -> Page:
+        page = browser.new_page(
+            viewport={"width": width, "height": 800},
+            color_scheme="dark" if dark else "light",
+            locale="en-GB",
+            timezone_id="Europe/Berlin",
+            **options,
+        )
+        page.set_default_timeout(8_000)
+        page.expose_function("told", lambda fault: faults.append(fault))  # noqa: PLW0108 — it refuses built-in functions
+        page.add_init_script(WATCH)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: faults.append(said.text) if is_fault(said) else None)
+        page.on("dialog", lambda dialog: faults.append(f"dialog: {dialog.message}"))
+        opened.append(page)
+        return page
+
+    yield start
+    for page in opened:
+        page.close()
+    assert not faults
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    return open_page()
+
+
+# ── without a browser ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+async def broker(valkey_url: str) -> AsyncIterator[BullMQBroker]:
+    opened = BullMQBroker(valkey_url)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def client_of() -> Callable[[ASGIApp], httpx2.AsyncClient]:
+    """What asks an app without a server between. An error that it raises is an answer, as it is over a server."""
+
+    def make(app: ASGIApp) -> httpx2.AsyncClient:
+        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+        return httpx2.AsyncClient(transport=transport, base_url="http://there")
+
+    return make

@@ -1,0 +1,231 @@
+"""What it answers, without a browser: where it may stand, where links lead, what it says when it fails."""
+
+import re
+from collections.abc import Callable
+from html import unescape
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp
+
+from barback.broker import NewJob
+from barback.bullmq import BullMQBroker
+from barback.dashboard import Control, Live, create_app
+from barback.dashboard.mounting import At
+from barback.errors import BrokerError, BrokerUnavailable
+from barback.memory import MemoryBroker
+from barback.options import JobOptions
+
+ClientOf = Callable[[ASGIApp], httpx2.AsyncClient]
+
+
+class Memory(MemoryBroker):
+    """Nothing ever happens in it."""
+
+    async def last_events(self, queues: object) -> dict[str, str]:
+        return {}
+
+
+def app_over(broker: Memory | BullMQBroker, *queues: str, public_path: str | None = None) -> ASGIApp:
+    control = Control(broker, queues)
+    return create_app(control, Live(broker, control.queues), public_path=public_path)
+
+
+async def links_of(client: httpx2.AsyncClient, path: str) -> list[str]:
+    """Every address in a page."""
+    answer = await client.get(path)
+    assert answer.status_code == 200
+    found = re.findall(r'(?:href|src|action|hx-get|hx-sse:connect)="([^"#]+)"', answer.text)
+    assert found
+    return [unescape(link) for link in found]
+
+
+# ── where it stands ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("place", "at"),
+    [
+        (lambda app: app, ""),
+        (lambda app: Starlette(routes=[Mount("/ops/queues", app)]), "/ops/queues"),
+        (lambda app: At("/dashboard/queues", app), "/dashboard/queues"),
+        (lambda app: Starlette(routes=[Mount("/ops", At("/queues/", app))]), "/ops/queues"),
+    ],
+    ids=["alone", "mounted", "at-a-path", "within-another"],
+)
+async def test_wherever_it_stands_every_link_leads_to_something(
+    client_of: ClientOf, place: Callable[[ASGIApp], ASGIApp], at: str
+) -> None:
+    broker = Memory()
+    await broker.add([NewJob("mail", "send", "{}", JobOptions(job_id="a"))])
+    client = client_of(place(app_over(broker, "mail", "cafes")))
+    for page in (f"{at}/", f"{at}/jobs?queue=mail", f"{at}/job?queue=mail&id=a"):
+        for link in set(await links_of(client, page)):
+            assert link.startswith(f"{at}/") or link == (at or "/"), link
+            if "/events" not in link and not re.search(r"/(act|pause|resume|job)$", link):
+                # Starlette's own `Mount` redirects from its path to the one with a slash.
+                answer = await client.get(link, follow_redirects=True)
+                assert answer.status_code == 200, link
+
+
+async def test_behind_a_proxy_that_takes_the_path_away_links_have_it(client_of: ClientOf) -> None:
+    client = client_of(app_over(Memory(), "mail", public_path="/ops/queues/"))
+    assert all(link.startswith("/ops/queues") for link in await links_of(client, "/"))
+
+
+async def test_at_a_path_it_answers_with_and_without_a_slash_and_never_redirects_between_them(
+    client_of: ClientOf,
+) -> None:
+    """Next.js redirects `/dashboard/queues/` to `/dashboard/queues`."""
+    client = client_of(At("/dashboard/queues", app_over(Memory(), "mail")))
+    for path in ("/dashboard/queues", "/dashboard/queues/"):
+        assert (await client.get(path)).status_code == 200
+    answer = await client.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/dashboard/queues")
+    assert (await client.get("/dashboard/queuesque")).status_code == 404
+
+
+async def test_files_are_kept_by_browsers_and_have_another_address_when_they_change(client_of: ClientOf) -> None:
+    client = client_of(app_over(Memory(), "mail"))
+    [style] = [link for link in await links_of(client, "/") if "dashboard.css" in link]
+    assert "immutable" in (await client.get(style)).headers["cache-control"]
+    assert "cache-control" not in (await client.get(style.partition("?")[0])).headers
+    assert (await client.get("/")).headers["cache-control"] == "no-store"
+
+
+async def test_htmx_is_given_the_part_that_lives_and_nobody_else(client_of: ClientOf) -> None:
+    client = client_of(app_over(Memory(), "mail"))
+    part = await client.get("/", headers={"HX-Request": "true"})
+    assert "<html" not in part.text
+    assert "mail" in part.text
+    assert part.headers["vary"].startswith("HX-Request")
+    assert "<html" in (await client.get("/")).text
+
+
+# ── what it does ────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_queue_is_paused_and_resumed(client_of: ClientOf) -> None:
+    broker = Memory()
+    client = client_of(app_over(broker, "mail"))
+    answer = await client.post("/queues/pause", data={"queue": "mail"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/?did=pause")
+    assert await broker.is_paused("mail")
+    assert "The queue is paused" in (await client.get(answer.headers["location"])).text
+    await client.post("/queues/resume", data={"queue": "mail"})
+    assert not await broker.is_paused("mail")
+
+
+async def test_what_is_selected_is_acted_on_and_what_was_not_possible_is_told(client_of: ClientOf) -> None:
+    broker = Memory()
+    await broker.add([NewJob("mail", "send", "{}", JobOptions(job_id=name, delay_s=60)) for name in ("a", "b")])
+    client = client_of(app_over(broker, "mail"))
+    data = {"queue": "mail", "state": "delayed", "action": "promote", "id": ["a", "b", "gone"]}
+    answer = await client.post("/jobs/act", data=data)
+    assert answer.headers["location"] == "/jobs?queue=mail&state=delayed&did=promote&count=2&refused=1"
+    said = (await client.get(answer.headers["location"])).text
+    assert "2 jobs promoted." in said
+    assert "1 was not" in said
+    assert (await broker.counts("mail"))["waiting"] == 2
+
+
+async def test_a_job_that_is_removed_leads_back_to_the_list(client_of: ClientOf) -> None:
+    broker = Memory()
+    await broker.add([NewJob("mail", "send", "{}", JobOptions(job_id="a"))])
+    client = client_of(app_over(broker, "mail"))
+    answer = await client.post("/job/act", data={"queue": "mail", "id": "a", "action": "remove"})
+    assert answer.headers["location"] == "/jobs?queue=mail&did=remove&count=1"
+    gone = await client.get("/job?queue=mail&id=a")
+    assert gone.status_code == 404
+    assert "No job a in queue mail." in gone.text
+
+
+@pytest.mark.parametrize("path", ["/queues/pause", "/queues/resume", "/jobs/act", "/job/act"])
+async def test_nothing_is_done_by_a_link(client_of: ClientOf, path: str) -> None:
+    assert (await client_of(app_over(Memory(), "mail")).get(path)).status_code == 405
+
+
+async def test_a_form_that_is_too_large_does_nothing(client_of: ClientOf) -> None:
+    client = client_of(app_over(Memory(), "mail"))
+    assert (await client.post("/queues/pause", data={"queue": "mail", "x": "y" * 300_000})).status_code == 404
+
+
+async def test_no_text_of_a_link_is_shown_as_what_was_done(client_of: ClientOf) -> None:
+    client = client_of(app_over(Memory(), "mail"))
+    text = (await client.get("/?did=call+555&count=free+money&refused=now")).text
+    assert "555" not in text
+    assert "free money" not in text
+
+
+async def test_pages_of_a_list_follow_each_other(client_of: ClientOf) -> None:
+    broker = Memory()
+    await broker.add([NewJob("mail", "send", "{}", JobOptions(job_id=f"j-{n}")) for n in range(60)])
+    client = client_of(app_over(broker, "mail"))
+    first = await client.get("/jobs?queue=mail&state=waiting")
+    assert "of 60" in first.text
+    [following] = [unescape(link) for link in re.findall(r'rel="next" href="([^"]+)"', first.text)]
+    second = await client.get(following)
+    assert "j-50" in second.text
+    assert "j-49" not in second.text
+    assert 'rel="next"' not in second.text
+    for number in ("0", "-1", "x", "9" * 30):
+        assert (await client.get(f"/jobs?queue=mail&page={number}")).status_code == 200
+
+
+# ── when it fails ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class Broken(Memory):
+    """Every question to it fails so."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    async def is_paused(self, queue: str) -> bool:
+        raise self._error
+
+
+async def test_without_redis_it_says_so_and_waits_for_it(client_of: ClientOf) -> None:
+    client = client_of(app_over(Broken(BrokerUnavailable("Redis at s3cret cannot be reached")), "mail"))
+    answer = await client.get("/?x=1")
+    assert answer.status_code == 503
+    assert "Redis is away" in answer.text
+    assert 'data-comes-back="/?x=1"' in answer.text
+    assert "s3cret" not in answer.text
+
+
+@pytest.mark.parametrize("error", [BrokerError("s3cret"), RuntimeError("s3cret")])
+async def test_a_fault_is_told_without_its_details(client_of: ClientOf, error: Exception) -> None:
+    answer = await client_of(app_over(Broken(error), "mail")).get("/")
+    assert answer.status_code == 500
+    assert "Something went wrong" in answer.text
+    assert "s3cret" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/nothing", "/jobs", "/jobs?queue=nobody", "/jobs?queue=mail&state=odd", "/job?queue=mail&id=", "/static/no"],
+)
+async def test_what_is_not_there_is_a_page_too(client_of: ClientOf, path: str) -> None:
+    answer = await client_of(app_over(Memory(), "mail")).get(path)
+    assert answer.status_code == 404
+    assert "<h1" in answer.text
+
+
+async def test_a_queue_with_a_misspelt_name_says_which_was_meant(client_of: ClientOf) -> None:
+    answer = await client_of(app_over(Memory(), "cafe-processing")).get("/jobs?queue=cafe-procesing")
+    assert "Did you mean &#39;cafe-processing&#39;?" in answer.text
+
+
+# ── over Redis ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_each_state_lists_what_is_in_it(client_of: ClientOf, broker: BullMQBroker, queue_name: str) -> None:
+    await broker.add([NewJob(queue_name, "now", "{}"), NewJob(queue_name, "later", "{}", JobOptions(delay_s=60))])
+    await broker.add([NewJob(queue_name, "first", "{}", JobOptions(priority=1))])
+    client = client_of(app_over(broker, queue_name))
+    for state, name in (("waiting", "now"), ("delayed", "later"), ("prioritized", "first")):
+        assert f"<bdi>{name}</bdi>" in (await client.get(f"/jobs?queue={queue_name}&state={state}")).text
