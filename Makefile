@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-full check format drills bench bench-quick bench-grow picture clean
+.PHONY: help setup run demo test test-full check format drills bench bench-quick bench-grow picture screenshots clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -67,6 +67,9 @@ $(NODE_READY): $(NODE_TESTS)/package.json $(NODE_TESTS)/package-lock.json
 
 picture: setup ## Draw docs/demo.svg anew
 	@$(UV) run --no-sync python docs/make_demo_svg.py
+
+screenshots: setup ## Photograph the dashboard anew, into docs/screenshots; needs chromium
+	@$(UV) run --no-sync python docs/make_screenshots.py
 
 clean: ## Remove what was made, the development data too
 	rm -rf .venv .tools .barback bench/.envs bench/.results $(NODE_TESTS)/node_modules .pytest_cache .ruff_cache .hypothesis

@@ -45,19 +45,17 @@ async def links_of(client: httpx2.AsyncClient, path: str) -> list[str]:
 # ── where it stands ─────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
-    ("place", "at"),
-    [
-        (lambda app: app, ""),
-        (lambda app: Starlette(routes=[Mount("/ops/queues", app)]), "/ops/queues"),
-        (lambda app: At("/dashboard/queues", app), "/dashboard/queues"),
-        (lambda app: Starlette(routes=[Mount("/ops", At("/queues/", app))]), "/ops/queues"),
-    ],
-    ids=["alone", "mounted", "at-a-path", "within-another"],
-)
-async def test_wherever_it_stands_every_link_leads_to_something(
-    client_of: ClientOf, place: Callable[[ASGIApp], ASGIApp], at: str
-) -> None:
+Place = Callable[[ASGIApp], ASGIApp]
+PLACES: list[tuple[Place, str]] = [
+    (lambda app: app, ""),
+    (lambda app: Starlette(routes=[Mount("/ops/queues", app)]), "/ops/queues"),
+    (lambda app: At("/dashboard/queues", app), "/dashboard/queues"),
+    (lambda app: Starlette(routes=[Mount("/ops", At("/queues/", app))]), "/ops/queues"),
+]
+
+
+@pytest.mark.parametrize(("place", "at"), PLACES, ids=["alone", "mounted", "at-a-path", "within-another"])
+async def test_wherever_it_stands_every_link_leads_to_something(client_of: ClientOf, place: Place, at: str) -> None:
     broker = Memory()
     await broker.add([NewJob("mail", "send", "{}", JobOptions(job_id="a"))])
     client = client_of(place(app_over(broker, "mail", "cafes")))

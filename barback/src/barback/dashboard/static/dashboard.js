@@ -146,6 +146,9 @@
     if (back) location.replace(back.dataset.comesBack);
   });
 
+  // A browser that leaves the page cuts what is on its way, which is no error: we end it ourselves before.
+  addEventListener("beforeunload", () => one("#living").dispatchEvent(new Event("htmx:abort")));
+
   // ── always ────────────────────────────────────────────────────────────────────────────────────────────
   // What htmx puts in is seen before it is painted.
   new MutationObserver(() => {

@@ -1,0 +1,120 @@
+"""Keyboard, colours, phones, and those who do not see the page."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from barback.options import JobOptions
+
+from . import hostile
+from .conftest import OpenPage, Site
+from .sample import add, fail, list_of
+
+# ── the keyboard ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_keyboard_moves_selects_retries_finds_and_helps(site: Site, page: Page) -> None:
+    fail(site, "a", "b", "c")
+    page.goto(list_of(site, "failed"))
+    focused = "document.activeElement.closest('[data-row]')?.sectionRowIndex"
+    for key, row in (("j", 0), ("j", 1), ("j", 2), ("j", 2), ("k", 1)):
+        page.keyboard.press(key)
+        assert page.evaluate(focused) == row
+    page.keyboard.press("x")
+    expect(page.get_by_text("1 selected")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    page.keyboard.press("j")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_hidden()
+    page.keyboard.press("/")
+    expect(page.get_by_label("Job id")).to_be_focused()
+    page.keyboard.type("jk?x")
+    expect(page.get_by_label("Job id")).to_have_value("jk?x")
+    page.keyboard.press("Escape")
+    page.keyboard.press("r")
+    expect(page.locator(".said")).to_have_text("1 job retried.")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator(".state-failed.badge")).to_be_visible()
+    page.keyboard.press("r")
+    expect(page.locator(".badge")).to_have_text("waiting")
+
+
+def test_the_first_tab_stop_skips_to_the_content(site: Site, page: Page) -> None:
+    page.goto(site.url)
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to content")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
+# ── how it looks ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_theme_is_the_systems_until_it_is_chosen_and_then_stays(site: Site, open_page: OpenPage) -> None:
+    page = open_page(dark=True)
+    page.goto(site.url)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(ground)
+    page.get_by_role("button", name="Switch between light and dark").click()
+    light = page.evaluate(ground)
+    assert light != dark
+    page.reload()
+    assert page.evaluate(ground) == light
+
+
+def pages_of(site: Site) -> list[str]:
+    """One address of each kind, with long and hostile content."""
+    site.run(hostile.fill(site.broker, site.queues[0]))
+    add(site, "n" * 300, options=JobOptions(job_id="i" * 200, delay_s=60))
+    site.run(site.broker.pause(site.queues[0]))
+    where = f"queue={site.queues[0]}"
+    return [
+        site.url,
+        list_of(site, "failed"),
+        list_of(site, "delayed"),
+        list_of(site, "active"),
+        f"{site.url}/job?{where}&id=entities",
+        f"{site.url}/job?{where}&id={'i' * 200}",
+        f"{site.url}/job?{where}&id=gone",
+    ]
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(site: Site, open_page: OpenPage) -> None:
+    page = open_page(360, has_touch=True, is_mobile=True)
+    for address in pages_of(site)[:-1]:
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth") == 360, address
+
+
+def test_motion_is_left_out_on_request(site: Site, open_page: OpenPage) -> None:
+    page = open_page(reduced_motion="reduce")
+    page.goto(site.url)
+    assert page.evaluate("document.getAnimations().length") == 0
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """axe-core's script, from the packages that `make` installs for tests."""
+    file = Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js"
+    if not file.is_file():
+        pytest.skip("axe-core is not installed: npm ci --prefix barback/tests/node")
+    return file.read_text("utf-8")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_no_fault_on_any_page(site: Site, open_page: OpenPage, axe: str, dark: bool) -> None:
+    page = open_page(dark=dark)
+    for address in pages_of(site)[:-1]:
+        page.goto(address)
+        page.evaluate(axe)
+        # What differs in the dark are the colours.
+        rules = ", runOnly: ['color-contrast']" if dark else ""
+        found = page.evaluate(f"axe.run({{resultTypes: ['violations']{rules}}})")
+        told = [
+            f"{one['id']}: {one['nodes'][0]['html'][:120]} {one['nodes'][0]['failureSummary']}"
+            for one in found["violations"]
+        ]
+        assert not told, f"{address}: {told}"
