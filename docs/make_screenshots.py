@@ -17,9 +17,8 @@ from playwright.sync_api import Browser, sync_playwright
 from barback.broker import Completed, Failed, Lease, NewJob, Outcome, Retry, Settlement
 from barback.bullmq import BullMQBroker
 from barback.dashboard import Control, Live, create_app
-from barback.dashboard.serving import Server
+from barback.dashboard.serving import Server, listen
 from barback.embedded import EmbeddedValkey
-from barback.embedded.valkey import free_port
 from barback.options import JobOptions
 from barback.retry import Exponential
 
@@ -95,11 +94,12 @@ def _serving(redis: str) -> Generator[tuple[str, str]]:
             failed = await _fill(broker)
             control = Control(broker, QUEUES)
             live = Live(broker, control.queues)
-            port = free_port()
-            server = Server(create_app(control, live), live, "127.0.0.1", port)
-            told.append((f"http://127.0.0.1:{port}", failed, lambda: server.handle_exit(signal.SIGINT, None)))
-            ready.set()
-            await server.serve()
+            server = Server(create_app(control, live), live)
+            with listen("127.0.0.1", 0) as listening:
+                url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+                told.append((url, failed, lambda: server.handle_exit(signal.SIGINT, None)))
+                ready.set()
+                await server.serve([listening])
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()

@@ -12,20 +12,17 @@ from typing import Any, TypeVar
 import httpx2
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from barback.bullmq import BullMQBroker
 from barback.dashboard import Control, Live, create_app
 from barback.dashboard.mounting import At
-from barback.dashboard.serving import Server
-from drills.servers import free_port
+from barback.dashboard.serving import Server, listen
+from barback.dashboard.signing_in import DashboardSettings, SignIn
+from barback.settings import load_settings
 
 ValueT = TypeVar("ValueT")
 
-CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
 PATH = "/dashboard/queues"
 WATCH = (
     "document.addEventListener('securitypolicyviolation', e => window.told(`${e.violatedDirective}: ${e.sourceFile}`))"
@@ -36,13 +33,15 @@ class Site:
     """A dashboard that is served; `run` carries something out on its loop, `broker` is its own."""
 
     def __init__(self, redis: str, queues: tuple[str, ...]) -> None:
-        self.queues = queues
+        self.redis, self.queues = redis, queues
         self.broker = BullMQBroker(redis)
         self.control = Control(self.broker, queues)
         self.live = Live(self.broker, self.control.queues, every_s=0.1)
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}{PATH}"
-        self._server = Server(_guarded(At(PATH, create_app(self.control, self.live))), self.live, "127.0.0.1", port)
+        self._socket = listen("127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}{PATH}"
+        # Signed in as whoever sits at this machine, under the policy that holds for everybody.
+        app = create_app(self.control, self.live, SignIn(load_settings(DashboardSettings), development=True))
+        self._server = Server(At(PATH, app), self.live)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
 
@@ -60,26 +59,12 @@ class Site:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         await self.broker.open()
-        await self._server.serve()
+        await self._server.serve([self._socket])
         await self.broker.close()
 
     def run(self, work: Coroutine[Any, Any, ValueT]) -> ValueT:
         assert self._loop
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
-
-
-def _guarded(app: ASGIApp) -> ASGIApp:
-    """With the header under which every page must work."""
-
-    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_header(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"content-security-policy", CSP.encode())]
-            await send(message)
-
-        await app(scope, receive, with_header)
-
-    return guarded
 
 
 @pytest.fixture

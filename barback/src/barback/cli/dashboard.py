@@ -10,7 +10,7 @@ from barback.cli.invocation import Invocation
 from barback.cli.logging import configure_logging
 from barback.connect import open_broker
 from barback.errors import UsageError
-from barback.settings import Settings
+from barback.settings import Settings, load_settings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.dashboard")
 
@@ -27,9 +27,9 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 def dashboard(invocation: Invocation, host: str, port: int, queues: tuple[str, ...]) -> None:
     """Look at the queues and their jobs in a browser, and act on them.
 
-    Needs Redis alone; with --queue not even the app. Ctrl-C or SIGTERM ends it.
+    Needs Redis alone; with --queue not even the app. How people sign in is set by DASHBOARD_PASSWORD and others
+    (docs/sign-in.md); without any it is for this machine alone. Ctrl-C or SIGTERM ends it.
     """
-    check_host(host)
     if not is_installed():
         raise UsageError("The dashboard is not installed: install barback[dashboard].")
     settings = invocation.own_settings_or_dev() if queues else invocation.settings_or_dev()
@@ -47,24 +47,18 @@ def address_of(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{PATH}"
 
 
-def check_host(host: str) -> None:
-    """:raises UsageError: others could reach it there, and it asks nobody who he is."""
-    if host not in LOOPBACK:
-        raise UsageError(
-            f"--host {host}: the dashboard has no sign-in yet, and everybody who reaches it may remove jobs. "
-            "Leave it at 127.0.0.1, and reach it through an SSH tunnel or behind a proxy that asks for a password."
-        )
-
-
 async def _serve(settings: Settings, host: str, port: int, queues: tuple[str, ...]) -> None:
     from barback.dashboard import Control, Live, create_app
     from barback.dashboard.mounting import At
-    from barback.dashboard.serving import Server
+    from barback.dashboard.serving import Server, listen
+    from barback.dashboard.signing_in import DashboardSettings, SignIn
 
+    # Without a way to sign in only people at this machine may see it, and only if nobody else can ask at all.
+    sign_in = SignIn(load_settings(DashboardSettings), development=host in LOOPBACK)
     async with open_broker(settings) as broker:
         control = Control(broker, queues)
         live = Live(broker, control.queues)
-        server = Server(At(PATH, create_app(control, live)), live, host, port)
-        log.info("dashboard started", url=address_of(host, port), queues=list(queues))
-        await server.serve()
+        with listen(host, port) as listening:
+            log.info("dashboard started", url=address_of(host, port), queues=list(queues))
+            await Server(At(PATH, create_app(control, live, sign_in)), live).serve([listening])
     log.info("dashboard stopped")

@@ -6,9 +6,10 @@ import click
 
 from barback.cli.asking import ask
 from barback.cli.invocation import Invocation
-from barback.cli.printing import print_json, printable
+from barback.cli.printing import print_json
 from barback.doctor.examination import examine
 from barback.doctor.finding import Finding
+from barback.printable import printable
 
 COLOURS = {"error": "red", "warning": "yellow"}
 

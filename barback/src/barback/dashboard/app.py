@@ -13,27 +13,31 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from barback.dashboard.control import Control
 from barback.dashboard.errors import handlers
 from barback.dashboard.live import Live
-from barback.dashboard.pages import Dashboard
+from barback.dashboard.pages import Dashboard, sign_in_templates
 from barback.dashboard.routes import NAV, ROUTES
+from barback.dashboard.signing_in import SignIn
 from barback.dashboard.templates import STATIC
 
 KEPT = "public, max-age=31536000, immutable"
 
 
-def create_app(control: Control, live: Live, *, public_path: str | None = None) -> ASGIApp:
+def create_app(
+    control: Control, live: Live, sign_in: SignIn | None = None, *, public_path: str | None = None
+) -> ASGIApp:
     """The dashboard as an ASGI app: alone, or mounted into another at any path.
 
-    `public_path`: under which path browsers see it, if a proxy takes a part of the path away; None: where it is
-    mounted. It asks nobody who he is: wrap it, or let it be reached from this machine only.
+    `sign_in`: who may see it; None: everybody, so that whoever mounts it must ask. `public_path`: under which path
+    browsers see it, if a proxy takes a part of the path away; None: where it is mounted.
     """
+    signing_in = sign_in.routes(sign_in_templates()) if sign_in else []
     app = Starlette(
-        routes=[*ROUTES, Mount("/static", _kept(StaticFiles(directory=STATIC)), name="static")],
+        routes=[*ROUTES, *signing_in, Mount("/static", _kept(StaticFiles(directory=STATIC)), name="static")],
         exception_handlers=handlers(),
         middleware=[Middleware(GZipMiddleware)],
     )
     app.router.redirect_slashes = False
     app.state.dashboard = Dashboard(control, live, _paths(ROUTES), NAV, public_path)
-    return app
+    return sign_in.wrap(app) if sign_in else app
 
 
 def _paths(routes: Sequence[Route]) -> Mapping[str, str]:

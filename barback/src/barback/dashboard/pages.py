@@ -9,10 +9,12 @@ from urllib.parse import parse_qs, urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.templating import Jinja2Templates
 
 from barback.dashboard.control import Acted, Control
 from barback.dashboard.live import Live
-from barback.dashboard.templates import fingerprint, template
+from barback.dashboard.signing_in import Role, User
+from barback.dashboard.templates import environment, fingerprint, template
 
 LARGEST_FORM = 256 * 1024
 """Bytes: a few thousand job ids."""
@@ -53,6 +55,17 @@ class Visit:
     @property
     def control(self) -> Control:
         return self.dashboard.control
+
+    @property
+    def user(self) -> User | None:
+        """Who is signed in; None: nobody was asked."""
+        user: User | None = self.request.scope.get("user")
+        return user
+
+    @property
+    def may_act(self) -> bool:
+        """Whether buttons are shown; the gate refuses what they would do, too."""
+        return self.user is None or self.user.may(Role.OPERATOR)
 
     def query(self, name: str, otherwise: str = "") -> str:
         """A parameter of the address."""
@@ -118,9 +131,7 @@ class Visit:
     def page(self, name: str, status: int = 200, *, only: str | None = None, **values: Any) -> Response:
         """The page of this template; for htmx only what lives of it. `only`: it shows this queue and no other."""
         shown = template(name).render(
-            visit=self,
-            url=self.url,
-            static=self.static,
+            frame_of(self),
             layout="fragment.html" if "hx-request" in self.request.headers else "layout.html",
             events=self.url("events", since=f"{self.began_at:.3f}", queue=only),
             **values,
@@ -131,3 +142,13 @@ class Visit:
         """After an action: what to look at now, and what was done."""
         counted = {"count": acted.done, "refused": len(acted.refused) or None} if acted else {}
         return RedirectResponse(self.url(route, **query, did=did, **counted), 303)
+
+
+def frame_of(visit: Visit) -> dict[str, Any]:
+    """What every template is given."""
+    return {"visit": visit, "url": visit.url, "static": visit.static}
+
+
+def sign_in_templates() -> Jinja2Templates:
+    """For the sign-in page, in our frame."""
+    return Jinja2Templates(env=environment(), context_processors=[lambda request: frame_of(Visit(request))])

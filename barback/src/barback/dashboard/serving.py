@@ -1,32 +1,30 @@
 """Runs the dashboard by itself until it is told to stop."""
 
+import socket
 from types import FrameType
 
 import uvicorn
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp
 
 from barback.dashboard.live import Live
+from barback.errors import BarbackError
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 GRACE_S = 5
 
 
 class Server(uvicorn.Server):
-    """Serves `app` at an address; SIGINT or SIGTERM ends it, and the event streams of `live` with it."""
+    """Serves `app`; SIGINT or SIGTERM ends it, and the event streams of `live` with it, a second one at once."""
 
-    def __init__(self, app: ASGIApp, live: Live, host: str, port: int) -> None:
-        if host in LOOPBACK:
-            # Who resolves a name of his own to this machine shall read nothing here (DNS rebinding).
-            app = TrustedHostMiddleware(app, ["127.0.0.1", "localhost", "[::1]"])
+    def __init__(self, app: ASGIApp, live: Live) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                host,
-                port,
                 log_config=None,
+                log_level="warning",
                 access_log=False,
                 server_header=False,
+                # Sign-in asks who really connected, and has rules of its own for proxies.
+                proxy_headers=False,
                 lifespan="off",
                 timeout_graceful_shutdown=GRACE_S,
             )
@@ -34,6 +32,21 @@ class Server(uvicorn.Server):
         self._live = live
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # An event stream ends only when we end it, and uvicorn waits for all requests.
+        # An event stream ends only when we end it, and uvicorn waits for all requests. Not uvicorn's own, which would
+        # raise the signal once more in the end: to be asked to stop is no failure.
         self._live.close()
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Where a server shall answer, from now on.
+
+    :raises BarbackError: the port is taken, or the address is none of this machine's.
+    """
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise BarbackError(
+            f"Port {port} of {host} cannot be used: {error.strerror}. Give another one with --port."
+        ) from None

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from barback.broker import LISTED_STATES
-from barback.dashboard import formatting
+from barback.dashboard import formatting, signing_in
 from barback.dashboard.control import ACTIONS, ACTIONS_IN
 
 HERE = Path(__file__).parent
@@ -32,7 +32,7 @@ FILTERS = (
 @cache
 def template(name: str) -> jinja2.Template:
     """A template of ours."""
-    return _environment().get_template(name)
+    return environment().get_template(name)
 
 
 @cache
@@ -42,9 +42,10 @@ def fingerprint(name: str) -> str:
 
 
 @cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE / "templates"),
+def environment() -> jinja2.Environment:
+    """All of them, the sign-in page's too."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([HERE / "templates", signing_in.TEMPLATES]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=formatting.shown,
@@ -52,8 +53,8 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     # Jinja's own annotations of both know no entries but its own.
-    filters: dict[str, Any] = environment.filters
+    filters: dict[str, Any] = made.filters
     filters.update({function.__name__: function for function in FILTERS})
-    names: dict[str, Any] = environment.globals
+    names: dict[str, Any] = made.globals
     names.update(STATES=LISTED_STATES, ACTIONS=ACTIONS, ACTIONS_IN=ACTIONS_IN)
-    return environment
+    return made

@@ -138,7 +138,10 @@
   }
 
   document.addEventListener("away", () => tell("Redis is away: what you see is what was last known."));
-  document.addEventListener("htmx:sse:error", () => tell("The dashboard does not answer: what you see is what was last known."));
+  document.addEventListener("htmx:sse:error", ({ detail }) => {
+    if (detail.status === 401) location.reload(); // Signed out meanwhile.
+    tell("The dashboard does not answer: what you see is what was last known.");
+  });
   document.addEventListener("htmx:sse:after:connection", () => tell(null));
   document.addEventListener("changed", () => {
     tell(null);
