@@ -15,6 +15,7 @@ from barback.bullmq import BullMQBroker
 from barback.dashboard import Control, Live, create_app
 from barback.dashboard.mounting import At
 from barback.errors import BrokerError, BrokerUnavailable
+from barback.inspector import Operator
 from barback.memory import MemoryBroker
 from barback.options import JobOptions
 
@@ -22,6 +23,10 @@ ClientOf = Callable[[ASGIApp], httpx2.AsyncClient]
 
 
 class Memory(MemoryBroker):
+    @property
+    def inspector(self) -> Operator:
+        raise NotImplementedError
+
     """Nothing ever happens in it."""
 
     async def last_events(self, queues: object) -> dict[str, str]:

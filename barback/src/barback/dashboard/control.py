@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from barback.broker import Broker, JobRecord, ListedState
+from barback.control import audit
+from barback.control.workers import published_apps
 from barback.errors import BrokerError, UnknownQueue
+from barback.inspector import Operator
 
 Action = Literal["retry", "promote", "remove"]
 ACTIONS: Mapping[Action, str] = {"retry": "retried", "promote": "promoted", "remove": "removed"}
@@ -56,16 +59,39 @@ class Acted:
     refused: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-class Control:
-    """`queues`: those that are shown. Every method raises `BrokerUnavailable` while Redis is away."""
+class InspectedBroker(Broker, Protocol):
+    """A broker whose jobs can be looked through, and acted on by many at once."""
 
-    def __init__(self, broker: Broker, queues: Sequence[str]) -> None:
+    @property
+    def inspector(self) -> Operator: ...
+
+
+class Control:
+    """What the routes ask: `barback.control`, bound to one broker.
+
+    Every method raises `BrokerUnavailable` while Redis is away. `queues`: those that are shown; None: all that live workers' apps declare, and all others that are stored.
+    """
+
+    def __init__(self, broker: InspectedBroker, queues: Sequence[str] | None = None) -> None:
         self._broker = broker
-        self._queues = tuple(queues)
+        self._queues = None if queues is None else tuple(queues)
+
+    @property
+    def broker(self) -> InspectedBroker:
+        """For functions of `barback.control`; routes call no method of it."""
+        return self._broker
 
     async def queues(self) -> Sequence[str]:
         """Their names, in the order in which they are shown."""
-        return self._queues
+        if self._queues is not None:
+            return self._queues
+        apps = await published_apps(self._broker.board)
+        declared = [job.queue for app in apps for job in app.jobs]
+        return list(dict.fromkeys([*declared, *await self._broker.inspector.queues()]))
+
+    async def record(self, action: audit.Action) -> None:
+        """Write down what somebody did."""
+        await audit.record(self._broker.board, action)
 
     async def overview(self) -> list[QueueStatus]:
         return [await self._status(queue) for queue in await self.queues()]
@@ -75,18 +101,18 @@ class Control:
 
         :raises UnknownQueue: it is not one of those that are shown.
         """
-        await self._check(queue)
+        await self.check(queue)
         return JobPage(await self._status(queue), await self._broker.list_jobs(queue, state, start, count))
 
     async def job(self, queue: str, job_id: str) -> JobDetails | None:
         """None: there is no such job. Raises as `jobs`."""
-        await self._check(queue)
+        await self.check(queue)
         record = await self._broker.get(queue, job_id)
         return record and JobDetails(record, await self._broker.logs(queue, job_id))
 
     async def act(self, action: Action, queue: str, job_ids: Sequence[str]) -> Acted:
         """Do it to each of these jobs, and say to which it could not be done. Raises as `jobs`."""
-        await self._check(queue)
+        await self.check(queue)
         done, refused = 0, dict[str, str]()
         for job_id in job_ids:
             try:
@@ -98,7 +124,7 @@ class Control:
 
     async def cancel(self, queue: str, job_id: str) -> Acted:
         """Have an active job cancelled by its worker. Raises as `jobs`."""
-        await self._check(queue)
+        await self.check(queue)
         try:
             await self._broker.cancel(queue, job_id, "cancelled from the dashboard")
         except BrokerError as error:
@@ -107,11 +133,11 @@ class Control:
 
     async def pause(self, queue: str) -> None:
         """Let no worker start jobs of it; those that run go on. Raises as `jobs`."""
-        await self._check(queue)
+        await self.check(queue)
         await self._broker.pause(queue)
 
     async def resume(self, queue: str) -> None:
-        await self._check(queue)
+        await self.check(queue)
         await self._broker.resume(queue)
 
     async def _act(self, action: Action, queue: str, job_id: str) -> None:
@@ -126,7 +152,8 @@ class Control:
     async def _status(self, queue: str) -> QueueStatus:
         return QueueStatus(queue, await self._broker.is_paused(queue), await self._broker.counts(queue))
 
-    async def _check(self, queue: str) -> None:
+    async def check(self, queue: str) -> None:
+        """:raises UnknownQueue: it is not one of those that are shown."""
         known = await self.queues()
         if queue not in known:
             raise UnknownQueue(queue, known)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.templating import Jinja2Templates
 
+from barback.control.audit import Action
 from barback.dashboard.control import Acted, Control
 from barback.dashboard.live import Live
 from barback.dashboard.signing_in import Role, User
@@ -66,6 +67,17 @@ class Visit:
     def may_act(self) -> bool:
         """Whether buttons are shown; the gate refuses what they would do, too."""
         return self.user is None or self.user.may(Role.OPERATOR)
+
+    @property
+    def who(self) -> str:
+        """Who asks; empty: nobody was asked."""
+        user: User | None = self.request.scope.get("user")
+        return user.name if user is not None else ""
+
+    async def record(self, did: str, queue: str, subject: str = "", acted: Acted | None = None) -> None:
+        """Write down what was just done: a job's id, a query, a schedule; nothing: the queue itself."""
+        count, refused = (acted.done, len(acted.refused)) if acted is not None else (1, 0)
+        await self.control.record(Action(self.who, did, queue, subject, count, refused))
 
     def query(self, name: str, otherwise: str = "") -> str:
         """A parameter of the address."""

@@ -25,6 +25,7 @@ async def act(request: Request) -> Response:
     form = await visit.form()
     queue, job_id, action = (form.get(name, [""])[0] for name in ("queue", "id", "action"))
     acted = await _act(visit, action, queue, job_id)
+    await visit.record(action, queue, job_id, acted)
     if action == "remove" and acted.done:
         return visit.see("jobs", action, acted, queue=queue)
     return visit.see("job", action, acted, queue=queue, id=job_id)

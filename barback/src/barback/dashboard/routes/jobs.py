@@ -30,6 +30,7 @@ async def act(request: Request) -> Response:
     queue, state = _one(form, "queue"), _state(_one(form, "state"))
     action = _action(_one(form, "action"))
     acted = await visit.control.act(action, queue, form.get("id", []))
+    await visit.record(action, queue, ", ".join(form.get("id", [])[:10]), acted)
     return visit.see("jobs", action, acted, queue=queue, state=state)
 
 

@@ -11,6 +11,7 @@ async def pause(request: Request) -> Response:
     visit = Visit(request)
     queue = (await visit.form()).get("queue", [""])[0]
     await visit.control.pause(queue)
+    await visit.record("pause", queue)
     return visit.see("overview", "pause")
 
 
@@ -18,6 +19,7 @@ async def resume(request: Request) -> Response:
     visit = Visit(request)
     queue = (await visit.form()).get("queue", [""])[0]
     await visit.control.resume(queue)
+    await visit.record("resume", queue)
     return visit.see("overview", "resume")
 
 
