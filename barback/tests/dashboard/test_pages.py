@@ -23,11 +23,11 @@ ClientOf = Callable[[ASGIApp], httpx2.AsyncClient]
 
 
 class Memory(MemoryBroker):
+    """Nothing ever happens in it, and nobody looks through its jobs."""
+
     @property
     def inspector(self) -> Operator:
         raise NotImplementedError
-
-    """Nothing ever happens in it."""
 
     async def last_events(self, queues: object) -> dict[str, str]:
         return {}

@@ -69,7 +69,8 @@ class InspectedBroker(Broker, Protocol):
 class Control:
     """What the routes ask: `barback.control`, bound to one broker.
 
-    Every method raises `BrokerUnavailable` while Redis is away. `queues`: those that are shown; None: all that live workers' apps declare, and all others that are stored.
+    Every method raises `BrokerUnavailable` while Redis is away. `queues`: those that are shown; None: all that the apps
+    of live workers declare, and all others that are stored.
     """
 
     def __init__(self, broker: InspectedBroker, queues: Sequence[str] | None = None) -> None:
