@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,11 @@ def test_it_says_what_is_where_and_other_terminals_find_it(start: Start, call: C
     assert "greet → greetings" in dev.output
     assert "nightly: 0 3 * * * Europe/Berlin, next 20" in dev.output
     assert "Ctrl-C drains the worker" in dev.output
+    [dashboard] = [line.split()[1] for line in dev.lines if line.strip().startswith("Dashboard ")]
+    if "dashboard started" not in dev.output:
+        dev.wait_for("dashboard started")
+    with urllib.request.urlopen(dashboard, timeout=10) as page:
+        assert b"greetings" in page.read()
     assert "prepared" in dev.output
 
     assert call("enqueue", "greet", '{"name": "Ada"}', "--wait").out.endswith('completed: "Hello, Ada"\n')

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
@@ -134,6 +135,29 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 @pytest.fixture
 def page(open_page: OpenPage) -> Page:
     return open_page()
+
+
+FaultsOf = Callable[..., list[tuple[str, object]]]
+
+
+@pytest.fixture(scope="module")
+def faults_of() -> FaultsOf:
+    """What axe-core, which `make` installs for tests, finds on a page by one rule or by all."""
+    file = Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js"
+    if not file.is_file():
+        missing = "axe-core is not installed: npm ci --prefix barback/tests/node"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    script = file.read_text("utf-8")
+
+    def look(page: Page, rule: str | None = None) -> list[tuple[str, object]]:
+        page.evaluate(script)
+        options = {"resultTypes": ["violations"]} | ({"runOnly": [rule]} if rule else {})
+        found = page.evaluate("options => axe.run(options)", options)
+        return [(fault["id"], fault["nodes"][0]) for fault in found["violations"]]
+
+    return look
 
 
 # ── without a browser ───────────────────────────────────────────────────────────────────────────────────

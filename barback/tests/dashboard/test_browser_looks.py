@@ -1,14 +1,12 @@
 """Keyboard, colours, phones, and those who do not see the page."""
 
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import Page, expect
 
 from barback.options import JobOptions
 
 from . import hostile
-from .conftest import OpenPage, Site
+from .conftest import FaultsOf, OpenPage, Site
 from .sample import add, fail, list_of
 
 # ── the keyboard ────────────────────────────────────────────────────────────────────────────────────────
@@ -95,26 +93,10 @@ def test_motion_is_left_out_on_request(site: Site, open_page: OpenPage) -> None:
     assert page.evaluate("document.getAnimations().length") == 0
 
 
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """axe-core's script, from the packages that `make` installs for tests."""
-    file = Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js"
-    if not file.is_file():
-        pytest.skip("axe-core is not installed: npm ci --prefix barback/tests/node")
-    return file.read_text("utf-8")
-
-
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_axe_finds_no_fault_on_any_page(site: Site, open_page: OpenPage, axe: str, dark: bool) -> None:
+def test_axe_finds_no_fault_on_any_page(site: Site, open_page: OpenPage, faults_of: FaultsOf, dark: bool) -> None:
     page = open_page(dark=dark)
     for address in pages_of(site)[:-1]:
         page.goto(address)
-        page.evaluate(axe)
         # What differs in the dark are the colours.
-        rules = ", runOnly: ['color-contrast']" if dark else ""
-        found = page.evaluate(f"axe.run({{resultTypes: ['violations']{rules}}})")
-        told = [
-            f"{one['id']}: {one['nodes'][0]['html'][:120]} {one['nodes'][0]['failureSummary']}"
-            for one in found["violations"]
-        ]
-        assert not told, f"{address}: {told}"
+        assert not faults_of(page, "color-contrast" if dark else None), address

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from .conftest import Site
+from .conftest import FaultsOf, Site
 from .sample import add, list_of
 
 PASSWORD = "a glass of rye, neat"
@@ -23,9 +23,10 @@ def site(valkey_url: str, queue_name: str, monkeypatch: pytest.MonkeyPatch, tmp_
     served.stop()
 
 
-def test_sign_in_leads_to_the_page_that_was_asked_for_and_sign_out_ends_it(site: Site, page: Page) -> None:
+def test_sign_in_leads_to_where_one_wanted_and_sign_out_ends_it(site: Site, page: Page, faults_of: FaultsOf) -> None:
     add(site, "a")
     page.goto(list_of(site, "waiting"))
+    assert not faults_of(page)
     page.get_by_label("Name").fill("admin")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()

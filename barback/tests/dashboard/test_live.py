@@ -99,7 +99,7 @@ async def test_ten_streams_share_one_reader(live: Live, events: Events) -> None:
 
 async def test_the_reader_ends_with_the_last_stream_and_starts_anew(live: Live, events: Events) -> None:
     first, second = live.stream(), live.stream()
-    await settled(first)
+    seen = await settled(first)
     await settled(second)
     await first.aclose()
     assert live.is_reading
@@ -108,8 +108,11 @@ async def test_the_reader_ends_with_the_last_stream_and_starts_anew(live: Live, 
     looks = events.looks
     await asyncio.sleep(3 * EVERY_S)
     assert events.looks == looks
-    async with contextlib.aclosing(live.stream()) as third:
-        assert await next_of(third)
+    events.last["cafes"] += 1
+    async with contextlib.aclosing(live.stream(since=seen.at)) as third:
+        news = await next_of(third)
+        assert isinstance(news, Changed)
+        assert news.queues == ["cafes"], "what happened while nobody looked"
 
 
 async def test_a_stream_that_was_slow_is_told_once_what_it_missed(live: Live, events: Events) -> None:

@@ -55,11 +55,12 @@ PLACES: list[tuple[Place, str]] = [
     (lambda app: app, ""),
     (lambda app: Starlette(routes=[Mount("/ops/queues", app)]), "/ops/queues"),
     (lambda app: At("/dashboard/queues", app), "/dashboard/queues"),
+    (lambda app: At("/", app), ""),
     (lambda app: Starlette(routes=[Mount("/ops", At("/queues/", app))]), "/ops/queues"),
 ]
 
 
-@pytest.mark.parametrize(("place", "at"), PLACES, ids=["alone", "mounted", "at-a-path", "within-another"])
+@pytest.mark.parametrize(("place", "at"), PLACES, ids=["alone", "mounted", "at-a-path", "at-root", "within"])
 async def test_wherever_it_stands_every_link_leads_to_something(client_of: ClientOf, place: Place, at: str) -> None:
     broker = Memory()
     await broker.add([NewJob("mail", "send", "{}", JobOptions(job_id="a"))])

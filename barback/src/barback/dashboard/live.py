@@ -58,7 +58,7 @@ class Live:
         self._streams = 0
         self._reader: asyncio.Task[None] | None = None
         self._seen: Mapping[str, str] | None = None
-        """Of the last look; None: there was none, or what came after it was missed."""
+        """Of the last look; None: there was none, or Redis was away since."""
         self._noticed: dict[str, float] = {}
         """When something was noticed last, by queue."""
         self._away = False
@@ -110,7 +110,6 @@ class Live:
             if self._streams == 0:
                 self._reader.cancel()
                 self._reader = None
-                self._seen = None
 
     async def _read(self) -> None:
         while True:
