@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
-from barback.bullmq import BullMQBroker
 from barback.errors import SettingsError
 from barback.producer import Producer
 from barback.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from barback.bullmq import BullMQBroker
 
 
 @asynccontextmanager
@@ -22,7 +25,7 @@ async def connect(settings: Settings | None = None) -> AsyncGenerator[Producer]:
 
 
 @asynccontextmanager
-async def open_broker(settings: Settings | None = None) -> AsyncGenerator[BullMQBroker]:
+async def open_broker(settings: Settings | None = None) -> AsyncGenerator["BullMQBroker"]:
     """An open broker on the Redis that the settings name; closed at the end. Raises as `connect`."""
     settings = settings or load_settings(Settings)
     if settings.redis_url is None:
@@ -30,6 +33,10 @@ async def open_broker(settings: Settings | None = None) -> AsyncGenerator[BullMQ
             "REDIS_URL is not set. Set it to your Redis (redis://host:6379), "
             "or run 'barback dev', which brings a Redis of its own."
         )
+    # Not at the top: Redis's client is a quarter of what importing barback takes, and supervisors and the processes
+    # that jobs run in do without it.
+    from barback.bullmq import BullMQBroker
+
     broker = BullMQBroker(settings.redis_url.get_secret_value(), settings.redis_db, settings.redis_prefix)
     try:
         await broker.open()
