@@ -268,7 +268,8 @@ class AnySequence(RuleBasedStateMachine):
         async def answer() -> ValueT:
             return await ask
 
-        return self.runner.run(answer())
+        # Not `Runner.run`: it takes the signals and gives them back each time, which costs more than most answers.
+        return self.runner.get_loop().run_until_complete(answer())
 
     def exchange_pair(self, pair: Pair, outcome: Outcome, count: int) -> str:
         exchanges = [

@@ -26,8 +26,10 @@ class Play:
 
     async def step(self) -> None:
         operations: list[Callable[[], Awaitable[None]]] = [self.add, self.add, self.add, self.change, self.exchange]
-        await self.dice.choice(operations)()
-        await self.twins.compare()
+        operation = self.dice.choice(operations)
+        await operation()
+        if operation != self.exchange:  # which compares
+            await self.twins.compare()
 
     def options(self) -> JobOptions:
         dice = self.dice
@@ -72,7 +74,7 @@ class Play:
         await self.twins.exchange([], self.dice.choice([1, 3]))
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(12))
 async def test_any_jobs_are_added_as_one_by_one(seed: int, twins: Twins) -> None:
     play = Play(twins, random.Random(seed))
     for _ in range(STEPS):

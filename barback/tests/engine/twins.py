@@ -2,9 +2,9 @@
 
 import difflib
 import pprint
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from math import ceil
 from typing import Any
 
 import pytest
@@ -53,7 +53,7 @@ class Twin:
         values = await self._all([_read(kind, self.keys[name]) for name, kind in zip(names, kinds, strict=True)])
         lives = await self._all([("PTTL", self.keys[name]) for name in names])
         return {
-            name: (kind, self._plain(_unordered(kind, value)), "for ever" if ms == -1 else f"{round(ms / 60_000)} min")
+            name: (kind, self._plain(_unordered(kind, value)), "for ever" if ms == -1 else f"{ceil(ms / 60_000)} min")
             for name, kind, value, ms in zip(names, kinds, values, lives, strict=True)
         }
 
@@ -65,8 +65,9 @@ class Twin:
 
     def _plain(self, value: Any) -> Any:
         if isinstance(value, str):
-            value = value.replace(self.keys.base, "base:").replace(self.keys.qualified_name, "base")
-            return re.sub(r"^twin:\d+$", lambda found: f"token {self.tokens.index(found[0])}", value)
+            if value.startswith("twin:") and value in self.tokens:
+                return f"token {self.tokens.index(value)}"
+            return value.replace(self.keys.base, "base:").replace(self.keys.qualified_name, "base")
         if isinstance(value, dict):
             return {self._plain(k): self._plain(v) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType]
         if isinstance(value, Sequence):
