@@ -56,6 +56,14 @@ async def run(of: AnyJob, **payload: str) -> Outcome:
         return (await h.drain())[0].outcome
 
 
+async def run_each(of: AnyJob, *deeds: str) -> dict[str, Any]:
+    """One attempt for each deed, one after the other in one process; their outcomes."""
+    async with in_memory(of) as h:
+        for deed in deeds:
+            await h.enqueue(of, of.payload_type(deed=deed))
+        return dict(zip(deeds, [worked.outcome for worked in await h.drain()], strict=True))
+
+
 def result(worked: Worked) -> Any:
     assert isinstance(worked.outcome, Completed), worked.outcome
     return json.loads(worked.outcome.result)
@@ -161,43 +169,37 @@ async def test_what_stops_a_worker_does_not_stop_its_processes(jobs: Any) -> Non
 # ── errors and results ──────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
-    ("deed", "kind", "reason"),
-    [
-        ("not matched", Failed, "ValueError: no milk"),
-        ("fail", Failed, "FileNotFoundError: no milk"),
-        ("backoff ends it", Failed, "ConnectionError: no sugar"),
-        ("unrecoverable", Failed, "no cafe"),
-        ("exit", Failed, "SystemExit: 3"),
-        ("surrogates", Failed, "ValueError: caf\\udce9"),
-        ("retry", Retry, "ConnectionError: no milk"),
-        ("later", Retry, "no room"),
-    ],
-)
-async def test_what_it_raises_counts_as_it_does_in_a_thread(jobs: Any, deed: str, kind: type, reason: str) -> None:
+RAISED = {
+    "not matched": (Failed, "ValueError: no milk"),
+    "fail": (Failed, "FileNotFoundError: no milk"),
+    "backoff ends it": (Failed, "ConnectionError: no sugar"),
+    "unrecoverable": (Failed, "no cafe"),
+    "exit": (Failed, "SystemExit: 3"),
+    "surrogates": (Failed, "ValueError: caf\\udce9"),
+    "retry": (Retry, "ConnectionError: no milk"),
+    "later": (Retry, "no room"),
+}
+
+
+async def test_what_it_raises_counts_as_it_does_in_a_thread(jobs: Any) -> None:
     """P12."""
-    outcome = await run(jobs.raises, deed=deed)
-    assert isinstance(outcome, kind)
-    assert isinstance(outcome, Failed | Retry)
-    assert outcome.reason == reason
-    if deed == "later":
-        assert outcome == Retry(90, "no room", uses_attempt=False)
-    else:
+    outcomes = await run_each(jobs.raises, *RAISED)
+    assert {deed: (type(outcome), outcome.reason) for deed, outcome in outcomes.items()} == RAISED
+    assert outcomes.pop("later") == Retry(90, "no room", uses_attempt=False)
+    assert outcomes["retry"].after_s == 10.0
+    for outcome in outcomes.values():
         assert "in raises" in outcome.stacktrace
         assert "barback/processes" not in outcome.stacktrace
-    if deed == "retry":
-        assert isinstance(outcome, Retry)
-        assert outcome.after_s == 10.0
 
 
-@pytest.mark.parametrize(
-    ("deed", "why"),
-    [("no json", "cannot be written as JSON"), ("too large", "is 9.0 MB of JSON, and 8 MB are kept at most.")],
-)
-async def test_a_result_that_cannot_be_kept_fails_for_good(jobs: Any, deed: str, why: str) -> None:
-    outcome = await run(jobs.raises, deed=deed)
-    assert isinstance(outcome, Failed)
-    assert outcome.reason.startswith(f"Job 'raises' ran, but what it returned {why}")
+async def test_a_result_that_cannot_be_kept_fails_for_good(jobs: Any) -> None:
+    outcomes = await run_each(jobs.raises, "no json", "too large")
+    for deed, why in {
+        "no json": "cannot be written as JSON",
+        "too large": "is 9.0 MB of JSON, and 8 MB are kept at most.",
+    }.items():
+        assert isinstance(outcomes[deed], Failed)
+        assert outcomes[deed].reason.startswith(f"Job 'raises' ran, but what it returned {why}")
 
 
 async def test_an_async_handler_behind_a_plain_one_is_awaited_in_the_process(jobs: Any) -> None:
