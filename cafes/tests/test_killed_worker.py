@@ -52,7 +52,7 @@ def start_worker(valkey: str, prefix: str, database: str) -> Generator[Callable[
         worker.wait()
 
 
-@pytest.mark.parametrize("rows", [2_000, pytest.param(100_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rows", [1_000, pytest.param(100_000, marks=pytest.mark.slow)])
 async def test_a_killed_worker_and_the_next_one_end_with_the_same_statistics(
     rows: int,
     start_worker: Callable[[], subprocess.Popen[bytes]],
