@@ -10,6 +10,9 @@ NODE_READY := $(NODE_TESTS)/node_modules/.package-lock.json
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
 
+# Tests start some 300 processes: compiled once, each has to read what else it would compile anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo test test-full check format drills bench bench-quick bench-grow picture screenshots clean
 
@@ -23,8 +26,9 @@ demo: setup ## Import the sample into a temporary folder, work it, print the res
 	@$(UV) run --no-sync cafes demo
 
 test: setup $(NODE_READY) ## The tests, under 8 minutes on 2 cores
-	$(UV) run --no-sync pytest -m "not slow" -n 2 --dist loadfile barback/tests cafes/tests bench/tests
-	$(UV) run --no-sync pytest -m "not slow" drills # alone: they take time
+	$(UV) run --no-sync pytest -m "not slow" -n 2 --dist worksteal barback/tests cafes/tests bench/tests
+	$(UV) run --no-sync pytest -m "not slow and not alone" -n 2 --dist worksteal drills # they mostly wait
+	$(UV) run --no-sync pytest -m "not slow and alone" drills
 
 test-full: test ## All tests: long drills and big imports too
 	$(UV) run --no-sync pytest -m slow

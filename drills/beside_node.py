@@ -84,6 +84,7 @@ async def paused_by_node_5(world: World, full: bool) -> Finding:
     "a rate of 10 a second, and 2 jobs at a time, beside Node 6 under the same limits",
     promise="P18",
     passes="within 15 % of Node's time",
+    alone=True,
 )
 async def limited(world: World, full: bool) -> Finding:
     """30 jobs, and 20 of 100 ms; all four at the same time, each on a queue of its own. Full: the median of three."""

@@ -29,13 +29,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """One proof. `run` is given an empty world, and whether to run at full length."""
+    """One proof. `run` is given an empty world, and whether to run at full length.
+
+    `alone`: what it measures is how late or how long, so nothing else may run beside it.
+    """
 
     number: str
     name: str
     promise: str
     passes: str
     run: Callable[[World, bool], Awaitable[Finding]]
+    alone: bool = False
 
 
 @dataclass(slots=True)
@@ -45,12 +49,12 @@ class Drills:
     all: list[Drill] = field(default_factory=list[Drill])
 
     def drill(
-        self, number: str, name: str, *, promise: str, passes: str
+        self, number: str, name: str, *, promise: str, passes: str, alone: bool = False
     ) -> Callable[[Callable[[World, bool], Awaitable[Finding]]], Drill]:
         """Put the function below on the list."""
 
         def put(run: Callable[[World, bool], Awaitable[Finding]]) -> Drill:
-            made = Drill(number, name, promise, passes, run)
+            made = Drill(number, name, promise, passes, run, alone)
             self.all.append(made)
             return made
 

@@ -26,6 +26,7 @@ def _settings(full: bool) -> Settings:
     "handlers block the event loop for three locks",
     promise="P10, P19",
     passes="one start each; a warning names the job",
+    alone=True,
 )
 async def loop_blocked(world: World, full: bool) -> Finding:
     """One sleeps, one computes, each in a worker of its own; a third worker is idle."""
@@ -51,6 +52,7 @@ async def loop_blocked(world: World, full: bool) -> Finding:
     "a C call keeps the GIL for three locks in a job that runs in a process",
     promise="P10",
     passes="one start, completed",
+    alone=True,
 )
 async def gil_kept_in_process(world: World, full: bool) -> Finding:
     """Another worker is idle."""
@@ -73,6 +75,7 @@ async def gil_kept_in_process(world: World, full: bool) -> Finding:
     promise="P2, P8, P10",
     passes="the late outcome is refused, the job completed elsewhere; one that does so each time fails with a reason; "
     "the log says that the process stood still",
+    alone=True,
 )
 async def gil_kept_in_thread(world: World, full: bool) -> Finding:
     """No lock can be renewed. Two jobs, each in a world of its own: one does it once, one each time it is started."""

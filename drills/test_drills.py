@@ -6,7 +6,13 @@ from drills.__main__ import run_drill
 from drills.drill import Drill
 from drills.every import EVERY
 
-by_name = pytest.mark.parametrize("drill", EVERY, ids=[f"{drill.number} {drill.name}" for drill in EVERY])
+by_name = pytest.mark.parametrize(
+    "drill",
+    [
+        pytest.param(drill, id=f"{drill.number} {drill.name}", marks=[pytest.mark.alone] if drill.alone else [])
+        for drill in EVERY
+    ],
+)
 
 
 @by_name

@@ -19,7 +19,7 @@ WORST_WITHIN_S = 0.15
 BACKOFF = Exponential(first_s=0.5)
 
 
-@drills.drill("D10", "a job is added to an idle worker", promise="P2", passes="started within 100 ms")
+@drills.drill("D10", "a job is added to an idle worker", promise="P2", passes="started within 100 ms", alone=True)
 async def after_idling(world: World, full: bool) -> Finding:
     """After idling for less and for more than a blocking call lasts; full: for a minute too."""
     server = await world.server()
@@ -45,6 +45,7 @@ async def after_idling(world: World, full: bool) -> Finding:
     "delayed jobs on an idle queue, and retries that wait twice as long each time",
     promise="P2, P7",
     passes="late by less than 50 ms in the median and 150 ms at worst, never early",
+    alone=True,
 )
 async def on_time(world: World, full: bool) -> Finding:
     """Full: delays of 0.3, 1, 5.5 and 12 s, three times, and four retries."""
