@@ -5,7 +5,7 @@ connects; the pool's own pauses, which double, do not get long. A connection tha
 """
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -19,6 +19,7 @@ GIVE_UP_S = 5.0
 RECONNECT_S = 1.0
 """After so long in vain the pool waits for somebody to ask for a connection. By default it goes on for 5 min, with
 pauses of up to one: after an outage of 70 s it was back 46 s late."""
+ASKING_S = 0.01
 LONGEST_IDLE_S = 240.0
 """Load balancers forget idle connections without a word, some after 350 s."""
 
@@ -49,6 +50,7 @@ class Connections:
             open=False,
             timeout=GIVE_UP_S,
             reconnect_timeout=RECONNECT_S,
+            reconnect_failed=_ask_again,
             max_idle=LONGEST_IDLE_S,
             kwargs=OPTIONS,
         )
@@ -77,3 +79,10 @@ class Connections:
             yield connection
         finally:
             await self._pool.putconn(connection)
+
+
+async def _ask_again(pool: AsyncConnectionPool[Connection]) -> None:
+    """The pool gave up, on those who stand in line as well: only somebody new makes it try once more."""
+    if pool.get_stats().get("requests_waiting"):
+        with suppress(PoolTimeout, PoolClosed):
+            await pool.putconn(await pool.getconn(timeout=ASKING_S))
