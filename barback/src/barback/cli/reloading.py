@@ -18,6 +18,8 @@ POLL_S = 0.1
 AFTER_GRACE_S = 5.0
 """How much longer than its grace a worker may take to end."""
 INTERRUPTED = 130
+STEPS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
+"""Two different ones ask it: two that are alike, sent while it has no time to look, reach it as one."""
 
 
 class StopRequests:
@@ -98,7 +100,7 @@ class _Worker:
         end = time.monotonic() + self._patience_s
         while self._child.exit_code() is None and time.monotonic() < end and asked < 3:
             if asked < max(1, self._stop.count):
-                self._child.ask_to_stop()
+                self._child.send(STEPS[asked])
                 asked += 1
             time.sleep(POLL_S / 5)
         self._child.stop()
