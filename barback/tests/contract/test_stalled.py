@@ -99,10 +99,11 @@ async def test_a_job_that_ended_while_it_ran_alone_has_not_crashed(queue: QueueU
 async def test_a_job_that_has_lived_long_enough_alone_is_no_longer_counted(queue: QueueUnderTest) -> None:
     """P8: the end of its probation."""
     await queue.crash()
-    job = await queue.fetch_one(SHORT)
+    job = await queue.fetch_one()
     assert await queue.broker.set_alone(job, True)
     assert await queue.broker.set_alone(job, False)
-    await queue.recover(job.id)
+    queue.broker.extend_locks(queue.name, [job], SHORT.lock_s)
+    assert await queue.recover(job.id)
     assert (await queue.get(job.id)).crashes == 1
 
 

@@ -103,9 +103,10 @@ class QueueUnderTest:
         """Start the next job (a new one, if none waits), and let its worker die, `alone` with it; it is put back."""
         if not (await self.counts()).get("waiting"):
             await self.create()
-        job = await self.fetch_one(SHORT)
+        job = await self.fetch_one()
         if alone:
             assert await self.broker.set_alone(job, True)
+        self.broker.extend_locks(self.name, [job], SHORT.lock_s)
         assert await self.recover(job.id)
         return job
 
