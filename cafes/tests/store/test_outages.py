@@ -75,8 +75,8 @@ async def test_while_the_database_is_stopped_calls_end_within_seconds(own_postgr
 
 
 async def test_a_call_made_during_a_quick_restart_does_not_notice(own_postgres: OwnPostgres) -> None:
-    async with opened(own_postgres.url) as store:
-        await asyncio.to_thread(own_postgres.stop)
+    await asyncio.to_thread(own_postgres.stop)
+    async with opened(own_postgres.url) as store:  # after the stop: one that dies while idle costs a call, see below
         calls = [asyncio.create_task(store.is_empty()) for _ in range(20)]
         await asyncio.to_thread(own_postgres.start)
         assert await asyncio.gather(*calls) == [True] * 20
@@ -91,8 +91,8 @@ async def test_a_call_is_answered_although_the_pool_gave_up_meanwhile(
     async def gave_up() -> bool:
         return "reconnection attempt in pool" in caplog.text
 
+    await asyncio.to_thread(own_postgres.stop)
     async with opened(own_postgres.url) as store:
-        await asyncio.to_thread(own_postgres.stop)
         calls = [asyncio.create_task(store.is_empty()) for _ in range(20)]
         await eventually(gave_up)
         await asyncio.to_thread(own_postgres.start)
