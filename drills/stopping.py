@@ -41,6 +41,7 @@ async def with_short_jobs(world: World, full: bool) -> Finding:
     "SIGTERM while a job runs that takes longer than the grace",
     promise="P9, P22",
     passes="over within grace + 1 s, exit 0; the job waits again, its attempt not used up",
+    alone=True,
 )
 async def with_a_long_job(world: World, full: bool) -> Finding:
     """Full: the default grace of 25 s."""
@@ -62,7 +63,7 @@ async def with_a_long_job(world: World, full: bool) -> Finding:
     )
 
 
-@drills.drill("D6", "SIGTERM while Redis is down", promise="P22", passes="over within grace + 1 s")
+@drills.drill("D6", "SIGTERM while Redis is down", promise="P22", passes="over within grace + 1 s", alone=True)
 async def with_redis_down(world: World, full: bool) -> Finding:
     """Full: the default grace of 25 s; a job runs."""
     grace_s = 25.0 if full else 1.5
@@ -77,7 +78,7 @@ async def with_redis_down(world: World, full: bool) -> Finding:
     return Finding(took_s < grace_s + 1, f"exit {stopped.code} {took_s - grace_s:.2f} s after the grace")
 
 
-@drills.drill("D6b", "a second signal", promise="P9, P22", passes="over at once, the job handed back")
+@drills.drill("D6b", "a second signal", promise="P9, P22", passes="over at once, the job handed back", alone=True)
 async def at_once(world: World, full: bool) -> Finding:
     """SIGINT twice."""
     server = await world.server()
