@@ -67,6 +67,7 @@ def _restart(server: Valkey) -> None:
     "a worker is killed; another one works its job",
     promise="P2, P7",
     passes="run again within 20 s at default settings",
+    alone=True,
 )
 async def killed_once(world: World, full: bool) -> Finding:
     """Full: five times. Short: a lock of 1.5 s, and within 5 s."""

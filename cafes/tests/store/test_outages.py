@@ -75,8 +75,8 @@ async def test_while_the_database_is_stopped_calls_end_within_seconds(own_postgr
 
 
 async def test_a_call_made_during_a_quick_restart_does_not_notice(own_postgres: OwnPostgres) -> None:
-    await asyncio.to_thread(own_postgres.stop)
-    async with opened(own_postgres.url) as store:  # after the stop: one that dies while idle costs a call, see below
+    async with opened(own_postgres.url, connections=1) as store:
+        await stopped(own_postgres, store)
         calls = [asyncio.create_task(store.is_empty()) for _ in range(20)]
         await asyncio.to_thread(own_postgres.start)
         assert await asyncio.gather(*calls) == [True] * 20
@@ -91,8 +91,8 @@ async def test_a_call_is_answered_although_the_pool_gave_up_meanwhile(
     async def gave_up() -> bool:
         return "reconnection attempt in pool" in caplog.text
 
-    await asyncio.to_thread(own_postgres.stop)
-    async with opened(own_postgres.url) as store:
+    async with opened(own_postgres.url, connections=1) as store:
+        await stopped(own_postgres, store)
         calls = [asyncio.create_task(store.is_empty()) for _ in range(20)]
         await eventually(gave_up)
         await asyncio.to_thread(own_postgres.start)
@@ -109,6 +109,13 @@ async def test_connections_that_died_while_idle_cost_a_call_each_and_no_time(own
             failed += 1
         assert failed <= 4
         assert time.monotonic() - started < SLACK_S
+
+
+async def stopped(server: OwnPostgres, store: PostgresStore) -> None:
+    """And the store's one connection, which died while idle, has cost its call."""
+    assert await store.is_empty()
+    await asyncio.to_thread(server.stop)
+    assert not await works(store)
 
 
 async def works(store: PostgresStore) -> bool:
