@@ -52,6 +52,11 @@ def is_alive(pid: int) -> bool:
     return True
 
 
+def stands_still(pid: int) -> bool:
+    """Whether none of its threads takes a signal any more."""
+    return all("State:\tT" in status.read_text() for status in Path(f"/proc/{pid}/task").glob("*/status"))
+
+
 def pending(pid: int) -> set[signal.Signals]:
     """What was sent to a process that it has not seen yet."""
     [bits] = re.findall(r"^ShdPnd:\s+(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
@@ -118,6 +123,7 @@ def test_a_second_signal_does_not_wait_for_running_jobs(
     call("enqueue", "wait", '{"seconds": 600}', "--job-id", "slow")
     until(lambda: '"active"' in call("jobs", "show", "greetings", "slow", "--json").out)
     os.kill(worker, signal.SIGSTOP)
+    until(lambda: stands_still(worker))
     dev.process.send_signal(signal.SIGINT)
     dev.process.send_signal(signal.SIGTERM)
     until(lambda: {signal.SIGTERM, signal.SIGINT} <= pending(worker))
