@@ -37,8 +37,8 @@ SETTINGS: Settings = {
     "each effect guarded by once exactly once; the gap as `missed` says",
 )
 async def slots_under_kills(world: World, full: bool) -> Finding:
-    """Full: five minutes of kills; short: 12 s."""
-    lasting_s = 300 if full else 12
+    """Full: five minutes of kills; short: 20 s."""
+    lasting_s = 300 if full else 20
     server, database = await world.server(), await world.database()
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("create table effects (slot bigint not null)")
