@@ -424,8 +424,12 @@ class Broker(Protocol):
 
     async def set_limits(self, queue: str, limits: QueueLimits) -> None: ...
 
-    async def schedules(self, queue: str) -> list[StoredSchedule]:
-        """All that is stored, whoever made it, the soonest first."""
+    async def schedules(self, queue: str, *, until: float | None = None) -> list[StoredSchedule]:
+        """All that is stored, whoever made it, the soonest first; `until`: those whose slot is not later."""
+        ...
+
+    async def schedule(self, queue: str, schedule_id: str) -> StoredSchedule | None:
+        """As it is stored now; None: it is not."""
         ...
 
     async def put_schedule(self, queue: str, schedule: StoredSchedule) -> None:
@@ -460,8 +464,8 @@ class Broker(Protocol):
         """
         ...
 
-    async def notes(self, queue: str) -> dict[str, str]:
-        """What barback's schedulers keep beside the schedules of a queue: texts by name."""
+    async def notes(self, queue: str, *names: str) -> dict[str, str]:
+        """What barback's schedulers keep beside the schedules of a queue: texts by name, all or some."""
         ...
 
     async def set_notes(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from math import floor
+from math import floor, isfinite
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -19,6 +19,10 @@ from barback.errors import DeclarationError
 SHORTEST_PERIOD_MS = 100
 """Each slot makes a job: more than ten a second are no schedule."""
 LONGEST_PERIOD_S = 10 * 366 * 86_400.0
+LONGEST_PATTERN = 500
+"""Characters. One of a million would keep the event loop for seconds."""
+LATEST_AT = 253_370_764_800.0
+"""The year 9999, in which dates end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,7 @@ class Timing:
 
     def check(self) -> None:
         """:raises DeclarationError: it has no slots, or cannot be read; says why."""
-        for name, value in (("every_s", self.every_s or 0), ("offset_s", self.offset_s), ("limit", self.limit or 0)):
-            if isinstance(value, bool) or not isinstance(value, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise DeclarationError(f"{name} must be a number, got {value!r}.")
+        self._check_types()
         if (self.pattern is None) == (self.every_s is None):
             raise DeclarationError("expected a pattern or every_s, and one of them only.")
         if self.every_s is not None:
@@ -54,6 +56,29 @@ class Timing:
             raise DeclarationError(f"limit must be 1 or more, got {self.limit!r}.")
         if self.start_at is not None and self.end_at is not None and self.end_at < self.start_at:
             raise DeclarationError("it ends before it starts.")
+
+    def fault(self) -> str | None:
+        """Why it has no slots at all, though another program may have stored it so; None: it has some."""
+        if self.every_s is not None:
+            return None if round(self.every_s * 1000) > 0 else f"its period is {self.every_s:g} s."
+        try:
+            _next_of_pattern(self.pattern or "", self.tz, 0.0)
+        except DeclarationError as error:
+            return str(error)
+        return None
+
+    def _check_types(self) -> None:
+        for name, value in (("every_s", self.every_s or 0), ("offset_s", self.offset_s)):
+            _check_number(name, value)
+        for name, value in (("start_at", self.start_at or 0), ("end_at", self.end_at or 0)):
+            _check_number(f"{name} (epoch seconds)", value)
+            if not 0 <= value <= LATEST_AT:
+                raise DeclarationError(f"{name} must be epoch seconds, got {value!r}.")
+        if self.limit is not None and (isinstance(self.limit, bool) or not isinstance(self.limit, int)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DeclarationError(f"limit must be a whole number, got {self.limit!r}.")
+        for name, value in (("pattern", self.pattern or ""), ("tz", self.tz)):
+            if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise DeclarationError(f"{name} must be a text, got {value!r}.")
 
     def _check_period(self, every_s: float) -> None:
         if not SHORTEST_PERIOD_MS / 1000 <= every_s <= LONGEST_PERIOD_S:
@@ -89,14 +114,18 @@ class Timing:
         if self.every_s is not None:
             offset = f", {self.offset_s:g} s after the full period" if self.offset_s else ""
             return f"Every {self.every_s:g} s{offset}"
+        if self.pattern is None or len(self.pattern) > LONGEST_PATTERN:
+            return f"{(self.pattern or '-')[:40]}… ({self.tz})"
         try:
-            return f"{CronSim(str(self.pattern), datetime.fromtimestamp(0, UTC)).explain()} ({self.tz})"
+            return f"{CronSim(self.pattern, datetime.fromtimestamp(0, UTC)).explain()} ({self.tz})"
         except CronSimError:
             return f"{self.pattern} ({self.tz})"
 
     def _following(self, at: float) -> float | None:
         if self.every_s is not None:
             every_ms, offset_ms = round(self.every_s * 1000), round(self.offset_s * 1000)
+            if every_ms <= 0:
+                return None
             # A slot told as a float may lie a little below itself (a ten thousandth of a millisecond).
             at_ms = floor(at * 1000 + 0.0005)
             return ((at_ms - offset_ms) // every_ms * every_ms + every_ms + offset_ms) / 1000
@@ -109,11 +138,18 @@ class Timing:
             return None
 
 
+def _check_number(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise DeclarationError(f"{name} must be a number, got {value!r}.")
+
+
 def _is_whole_ms(seconds: float) -> bool:
     return abs(seconds * 1000 - round(seconds * 1000)) < 1e-6
 
 
 def _next_of_pattern(pattern: str, tz: str, at: float) -> float:
+    if len(pattern) > LONGEST_PATTERN:
+        raise DeclarationError(f"pattern {pattern[:40]!r}… is longer than {LONGEST_PATTERN} characters.")
     try:
         zone = ZoneInfo(tz)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -123,6 +159,7 @@ def _next_of_pattern(pattern: str, tz: str, at: float) -> float:
         slot = next(CronSim(pattern, datetime.fromtimestamp(floor(at), UTC).astimezone(zone)))
     except CronSimError as error:
         raise DeclarationError(f"pattern {pattern!r} cannot be used: {error}.") from None
-    except StopIteration:
+    except (StopIteration, ValueError, OverflowError):
+        # The latter: not before the end of what is a date.
         raise DeclarationError(f"pattern {pattern!r} never comes true.") from None
     return slot.timestamp()

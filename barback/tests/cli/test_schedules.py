@@ -76,14 +76,14 @@ def test_what_was_not_put_is_refused_with_a_hint(barback: Call, queue_name: str)
     barback("schedules", "apply")
     refused = barback("schedules", "pause", "nightli")
     assert refused.code == 2
-    assert refused.err == f"barback: barback has put no schedule 'nightli' in {queue_name}. Did you mean 'nightly'?\n"
+    assert refused.err == f"barback: There is no schedule 'nightli' in {queue_name}. Did you mean 'nightly'?\n"
 
 
 def test_what_was_never_applied_cannot_be_paused(barback: Call, queue_name: str) -> None:
     refused = barback("schedules", "pause", "nightly")
     assert refused.code == 2
     hint = "Run 'barback schedules apply', or start a worker."
-    assert refused.err == f"barback: barback has put no schedule 'nightly' in {queue_name}. {hint}\n"
+    assert refused.err == f"barback: There is no schedule 'nightly' in {queue_name}. {hint}\n"
 
 
 def test_a_run_by_hand_is_shown(barback: Call) -> None:

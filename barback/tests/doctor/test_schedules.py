@@ -41,7 +41,7 @@ async def test_a_repeatable_of_bullmq_5_is_told_how_to_become_a_schedule() -> No
     assert (finding.check, finding.level) == ("repeatables", "warning")
     assert "'send-mails' comes from a repeatable of BullMQ 5 (At 03:00 every day (Europe/Berlin))" in finding.text
     assert 'Schedule("send-mails-…", …, "0 3 * * *", tz="Europe/Berlin")' in finding.advice
-    assert "barback schedules remove '7a5e' --queue cron" in finding.advice
+    assert "barback schedules remove 7a5e --queue cron" in finding.advice
 
 
 async def test_one_whose_jobs_nobody_makes_is_an_error(broker: MemoryBroker) -> None:

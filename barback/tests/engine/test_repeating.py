@@ -1,5 +1,6 @@
 """`enqueue(…, repeat=…)`: a schedule put where the program says so."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -96,11 +97,24 @@ async def test_its_jobs_are_not_unique_so_that_others_are_not_swallowed_by_the_n
 async def test_a_paused_one_stays_paused(broker: Broker, send: Job[Mail, None, Any]) -> None:
     enqueue = Producer(broker)
     await enqueue(send, Mail(to="a"), repeat=YEARLY)
+    [before] = await broker.schedules(send.queue)
     await pausing.pause(broker, send.queue, "send")
     assert await enqueue(send, Mail(to="a"), repeat=YEARLY) == Swallowed("send", "unknown")
     assert await broker.schedules(send.queue) == []
     await pausing.resume(broker, send.queue, "send")
-    assert isinstance(await enqueue(send, Mail(to="a"), repeat=YEARLY), Created)
+    [stored] = await broker.schedules(send.queue)
+    assert (stored.timing, stored.data, stored.options) == (YEARLY, '{"to":"a"}', before.options)
+    assert await enqueue(send, Mail(to="a"), repeat=YEARLY) == Swallowed(stored.job_id, "delayed")
+
+
+async def test_asked_for_by_many_at_once_there_is_one_and_each_is_told_its_job(
+    broker: Broker, send: Job[Mail, None, Any]
+) -> None:
+    enqueue = Producer(broker)
+    answers = await asyncio.gather(*(enqueue(send, Mail(to="a"), repeat=YEARLY) for _ in range(20)))
+    [stored] = await broker.schedules(send.queue)
+    assert {answer.job_id if isinstance(answer, Created) else answer.by for answer in answers} == {stored.job_id}
+    assert len(await broker.list_jobs(send.queue, "delayed", 0, 99)) == 1
 
 
 @pytest.mark.parametrize(

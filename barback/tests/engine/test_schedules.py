@@ -14,7 +14,6 @@ from barback.broker import (
     Broker,
     Completed,
     FetchedJob,
-    HandedBack,
     JobRecord,
     Lease,
     Outcome,
@@ -424,7 +423,7 @@ async def test_before_a_slot_is_due_a_tick_does_nothing_and_says_when_to_come_ag
     scheduler = scheduler_of(clock, minutely(update))
     await scheduler.apply()
     before = await clock.schedules(update.queue)
-    assert await scheduler.tick() == LONGEST_REST_S
+    assert await scheduler.tick() == pytest.approx(LONGEST_REST_S, abs=0.1)
     await clock.move_clock(60 - clock.now() % 60 - 2.0)
     assert 1.5 < await scheduler.tick() <= 2.0
     assert await clock.schedules(update.queue) == before
@@ -538,7 +537,7 @@ async def test_a_schedule_whose_job_to_come_is_lost_gets_another_one(
         await clock.promote(update.queue, record.id)
         [fetched] = (await clock.exchange(update.queue, [], 1, LEASE)).jobs
         await clock.exchange(update.queue, [Settlement(fetched, Completed())], 0, LEASE)
-    await scheduler.tick()
+    await Ticker(clock, [update.queue]).watch()
     slot = (clock.now() // 60 + 2) * 60
     assert [record.id for record in await delayed(clock, update.queue)] == [slot_id(slot)]
     [stored] = await clock.schedules(update.queue)
@@ -590,13 +589,13 @@ class Away(MemoryBroker):
 
     asked = 0
 
-    async def schedules(self, queue: str) -> list[StoredSchedule]:
+    async def schedules(self, queue: str, *, until: float | None = None) -> list[StoredSchedule]:
         self._ask()
-        return await super().schedules(queue)
+        return await super().schedules(queue, until=until)
 
-    async def notes(self, queue: str) -> dict[str, str]:
+    async def notes(self, queue: str, *names: str) -> dict[str, str]:
         self._ask()
-        return await super().notes(queue)
+        return await super().notes(queue, *names)
 
     def _ask(self) -> None:
         self.asked += 1
@@ -686,14 +685,70 @@ async def test_what_became_of_the_last_run_is_written_down(clock: Movable, updat
     assert run.started_at <= run.ended_at == pytest.approx(clock.now(), abs=1)
 
 
-async def test_while_the_broker_is_away_a_schedules_job_is_handed_back_unrun(
-    clock: Movable, update: Job[UpdateStats, None, Any]
+async def test_while_the_broker_is_away_a_schedules_job_waits_to_be_run(
+    clock: Movable, update: Job[UpdateStats, None, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether it is to run cannot be asked, nor a repeatable be continued."""
+    monkeypatch.setattr("barback.schedules.runs.ASK_AGAIN_S", 0.01)
     await scheduler_of(clock, minutely(update)).apply()
     await move_to_next_slot(clock)
     [fetched] = (await clock.exchange(update.queue, [], 1, LEASE)).jobs
-    assert await Runs(Away()).watch(fetched, never) == HandedBack(begun=False)
+    away = Away()
+
+    async def run() -> Outcome:
+        assert away.asked == 2
+        return Completed()
+
+    assert await Runs(away).watch(fetched, run) == Completed()
+
+
+async def test_a_change_that_was_interrupted_is_made_again(
+    clock: Movable, update: Job[UpdateStats, None, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P15: of options, which nothing but the mark tells."""
+    await scheduler_of(clock, minutely(update)).apply()
+    declared = replace(minutely(update), job=replace(update, options=replace(update.options, attempts=9)))
+    put = clock.put_schedule
+
+    async def cut(queue: str, schedule: StoredSchedule) -> None:
+        raise BrokerUnavailable("cut off")
+
+    monkeypatch.setattr(clock, "put_schedule", cut)
+    with pytest.raises(BrokerUnavailable):
+        await scheduler_of(clock, declared).apply()
+    monkeypatch.setattr(clock, "put_schedule", put)
+    await scheduler_of(clock, declared).apply()
+    [stored] = await clock.schedules(update.queue)
+    assert stored.options.attempts == 9
+
+
+async def test_a_pause_while_it_is_being_put_holds(
+    clock: Movable, update: Job[UpdateStats, None, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = clock.put_schedule
+
+    async def pause_first(queue: str, schedule: StoredSchedule) -> None:
+        await pausing.pause(clock, queue, schedule.id)
+        await put(queue, schedule)
+
+    monkeypatch.setattr(clock, "put_schedule", pause_first)
+    await scheduler_of(clock, minutely(update)).apply()
+    assert await clock.schedules(update.queue) == []
+
+
+async def test_a_repeatable_of_the_same_id_is_left_alone(
+    clock: Movable, update: Job[UpdateStats, None, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P15."""
+
+    async def repeatables(queue: str) -> list[StoredSchedule]:
+        return [StoredSchedule("minutely", "theirs", Timing(MINUTELY), "{}", clock.now() + 60)]
+
+    monkeypatch.setattr(clock, "repeatables", repeatables)
+    reconciler = Reconciler(clock, "app", "1", [update.queue], [minutely(update)])
+    assert [change.kind for change in (await reconciler.plan())[update.queue]] == ["taken"]
+    await reconciler.apply()
+    assert await clock.schedules(update.queue) == []
 
 
 # ── with a worker ───────────────────────────────────────────────────────────────────────────────────────

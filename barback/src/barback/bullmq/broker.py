@@ -199,8 +199,11 @@ class BullMQBroker:
         # Who waits because of the old limits shall look again.
         await self._connection.run("ZADD", self._keys(queue)["marker"], 0, "0")
 
-    async def schedules(self, queue: str) -> list[StoredSchedule]:
-        return await scheduling.read_schedules(self._connection, self._keys(queue))
+    async def schedules(self, queue: str, *, until: float | None = None) -> list[StoredSchedule]:
+        return await scheduling.read_schedules(self._connection, self._keys(queue), until)
+
+    async def schedule(self, queue: str, schedule_id: str) -> StoredSchedule | None:
+        return await scheduling.read_schedule(self._connection, self._keys(queue), schedule_id)
 
     async def put_schedule(self, queue: str, schedule: StoredSchedule) -> None:
         await scheduling.put_schedule(self._connection, self._keys(queue), schedule, self.now())
@@ -217,8 +220,8 @@ class BullMQBroker:
     async def continue_repeatable(self, job: FetchedJob) -> float | None:
         return await repeatables.continue_repeatable(self._connection, self._keys(job.queue), job, self.now())
 
-    async def notes(self, queue: str) -> dict[str, str]:
-        return await scheduling.read_notes(self._connection, self._keys(queue))
+    async def notes(self, queue: str, *names: str) -> dict[str, str]:
+        return await scheduling.read_notes(self._connection, self._keys(queue), names)
 
     async def set_notes(
         self, queue: str, notes: Mapping[str, str | None], *, expected: Mapping[str, str | None] | None = None

@@ -9,13 +9,25 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import structlog
+
 from barback.broker import FetchedJob, StoredSchedule
-from barback.bullmq.codec import ms
+from barback.bullmq.codec import LARGEST, ms
 from barback.bullmq.connection import Call, Connection
 from barback.bullmq.keys import Keys
-from barback.bullmq.scheduling import LOCAL, MADE, advance_schedule, decode_schedule, read_members, timing_fields
+from barback.bullmq.scheduling import (
+    LOCAL,
+    MADE,
+    advance_schedule,
+    decode_schedule,
+    hash_of,
+    read_members,
+    timing_fields,
+)
 from barback.cron import Timing
 from barback.slots import slot_of
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.schedules")
 
 OF_ONE_JOB = ("jobId", "delay", "timestamp", "prevMillis", "repeatJobKey", "repeat")
 """Options that are not those of the next job, too."""
@@ -44,11 +56,14 @@ async def continue_repeatable(connection: Connection, keys: Keys, job: FetchedJo
     job goes on with it.
     """
     key, slot = job.schedule_id or "", slot_of(job.id)
-    kept = f"{keys['repeat']}:{key}"
+    kept = hash_of(keys, key)
     asked = [("ZSCORE", keys["repeat"], key), ("HEXISTS", kept, MADE), ("HGET", keys.job(job.id), "opts")]
     [(score, is_scheduler, text)] = await connection.run_all([Call(asked)])
     repeat = _decode(job, slot, text or "{}")
-    if repeat is None or is_scheduler or score is None or int(float(score)) != ms(slot):
+    if is_scheduler or score is None or float(score) != ms(slot):
+        return None
+    if repeat is None:
+        log.error("repeatable ends: its options cannot be read", queue=keys.queue, job=job.name, job_id=job.id)
         return None
     schedule = repeat.schedule
     following = schedule.slot_after(max(now, schedule.next_at))
@@ -68,23 +83,25 @@ def _decode(job: FetchedJob, slot: float, text: str) -> _Repeat | None:
     try:
         wire = json.loads(text)
         repeat = wire["repeat"]
-        every_s = float(repeat["every"]) / 1000 if repeat.get("every") else None
-        offset_s = float(repeat.get("offset") or 0) / 1000
+        every_s = _whole(repeat["every"]) / 1000 if repeat.get("every") else None
+        offset_s = _whole(repeat.get("offset") or 0) / 1000
         timing = Timing(
-            None if every_s else repeat.get("pattern") or repeat["cron"],
+            None if every_s else str(repeat.get("pattern") or repeat["cron"]),
             every_s,
-            "UTC" if every_s else repeat.get("tz") or LOCAL,
+            "UTC" if every_s else str(repeat.get("tz") or LOCAL),
             offset_s,
             None,
             _moment(repeat.get("endDate")),
-            repeat.get("limit"),
+            _whole(repeat["limit"]) if "limit" in repeat else None,
         )
         template = {name: value for name, value in wire.items() if name not in OF_ONE_JOB}
-        made = int(repeat.get("count") or 1)
-        key = job.schedule_id or ""
-        return _Repeat(StoredSchedule(key, job.name, timing, job.data, slot + offset_s, made=made), template)
-    except (ValueError, TypeError, KeyError, AttributeError):
+        made = _whole(repeat.get("count") or 1)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
+    if timing.fault() is not None:
+        return None
+    key = job.schedule_id or ""
+    return _Repeat(StoredSchedule(key, job.name, timing, job.data, slot + offset_s, made=made), template)
 
 
 def _fields_in(key: str) -> dict[str, str]:
@@ -94,11 +111,19 @@ def _fields_in(key: str) -> dict[str, str]:
     return {"name": name, "endDate": end, "tz": tz} | timing
 
 
+def _whole(value: object) -> int:
+    """:raises ValueError, TypeError: it is no whole number from 0 on that BullMQ could hold."""
+    number = int(value) if isinstance(value, int | float | str) else -1
+    if not 0 <= number <= LARGEST:
+        raise ValueError(value)
+    return number
+
+
 def _moment(value: object) -> float | None:
     """BullMQ takes milliseconds, or a date as JavaScript writes it."""
     if not value:
         return None
     if isinstance(value, int | float):
-        return value / 1000
+        return _whole(value) / 1000
     at = datetime.fromisoformat(str(value))
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

@@ -5,11 +5,12 @@ What BullMQ has no place for (whose a schedule is, what to do with missed slots)
 
 import json
 import os
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any, NamedTuple, cast
 
 from barback.broker import StoredSchedule
-from barback.bullmq.codec import decode_options, encode_options, ms, pairs
+from barback.bullmq.codec import LARGEST, decode_options, encode_options, ms, pairs
 from barback.bullmq.connection import Call, Command, Connection
 from barback.bullmq.keys import Keys
 from barback.bullmq.layout import run_keeping_layout
@@ -24,6 +25,8 @@ LOCAL = os.environ.get("TZ") or "UTC"
 """The zone of a pattern that Node stored without one: there it is that of the process."""
 MADE = "ic"
 """What BullMQ calls the number of jobs that a scheduler has made."""
+LONGEST_NUMBER = 14
+"""Digits."""
 
 
 class Member(NamedTuple):
@@ -34,24 +37,35 @@ class Member(NamedTuple):
     fields: dict[str, str]
 
 
-async def read_members(connection: Connection, keys: Keys) -> list[Member]:
-    """Job schedulers, and repeatables of BullMQ 5; the soonest first."""
-    scored: list[Any] = await connection.run("ZRANGE", keys["repeat"], 0, -1, "WITHSCORES")
-    found = _with_scores(scored)
-    if not found:
-        return []
-    asked = [("HGETALL", f"{keys['repeat']}:{member_id}") for member_id, _ in found]
-    [answers] = await connection.run_all([Call(asked)])
-    return [
-        Member(member_id, float(score) / 1000, dict(fields))
-        for (member_id, score), fields in zip(found, answers, strict=True)
-    ]
+async def read_members(connection: Connection, keys: Keys, until: float | None = None) -> list[Member]:
+    """Job schedulers, and repeatables of BullMQ 5; the soonest first; `until`: those that are not later.
+
+    :raises BrokerError: a key of theirs is of another type; says so.
+    """
+    try:
+        latest = "+inf" if until is None else ms(until)
+        scored: list[Any] = await connection.run("ZRANGEBYSCORE", keys["repeat"], "-inf", latest, "WITHSCORES")
+        found = _with_scores(scored)
+        asked = [("HGETALL", hash_of(keys, member_id)) for member_id, _ in found]
+        [answers] = await connection.run_all([Call(asked)]) if asked else [[]]
+    except BrokerError as error:
+        raise BrokerError(f"The schedules of '{keys.queue}' ({keys['repeat']}…) cannot be read: {error}") from error
+    members = zip(found, answers, strict=True)
+    return [Member(member_id, _moment(score), dict(fields)) for (member_id, score), fields in members]
 
 
-async def read_schedules(connection: Connection, keys: Keys) -> list[StoredSchedule]:
-    """All job schedulers of a queue, the soonest first."""
-    members = await read_members(connection, keys)
+async def read_schedules(connection: Connection, keys: Keys, until: float | None = None) -> list[StoredSchedule]:
+    """All job schedulers of a queue, or those that are not later than `until`; the soonest first."""
+    members = await read_members(connection, keys, until)
     return [decode_schedule(one.id, one.fields, one.next_at) for one in members if MADE in one.fields]
+
+
+async def read_schedule(connection: Connection, keys: Keys, schedule_id: str) -> StoredSchedule | None:
+    """A job scheduler; None: there is none of that id."""
+    asked = [("ZSCORE", keys["repeat"], schedule_id), ("HGETALL", hash_of(keys, schedule_id))]
+    [(score, answer)] = await connection.run_all([Call(asked)])
+    fields = dict(answer)
+    return None if score is None or MADE not in fields else decode_schedule(schedule_id, fields, _moment(score))
 
 
 async def put_schedule(connection: Connection, keys: Keys, schedule: StoredSchedule, now: float) -> None:
@@ -62,7 +76,7 @@ async def put_schedule(connection: Connection, keys: Keys, schedule: StoredSched
     names = keys.many(
         "repeat", "delayed", "wait", "paused", "meta", "prioritized", "marker", "id", "events", "pc", "active"
     )
-    made = max(schedule.made, int((await _read(connection, keys, schedule.id)).get(MADE) or 1))
+    made = max(schedule.made, _number(await _read(connection, keys, schedule.id), MADE) or 1)
     wire = encode_options(schedule.options)
     template = {k: v for k, v in wire.items() if k != "delay"}
     timing = schedule.timing
@@ -78,7 +92,7 @@ async def put_schedule(connection: Connection, keys: Keys, schedule: StoredSched
     if timing.every_s is not None:
         # Told of a period, BullMQ's script would count it from now.
         more += [item for pair in _rule(timing).items() for item in pair]
-    note = ("HSET", f"{keys['repeat']}:{schedule.id}", *more)
+    note = ("HSET", hash_of(keys, schedule.id), *more)
     answer, _ = await run_keeping_layout(connection, keys, [put, note])
     if isinstance(answer, int) and answer < 0:
         raise BrokerError(
@@ -92,7 +106,7 @@ async def advance_schedule(
 ) -> bool:
     """Compare and set: make the job of `next_at` if `schedule.next_at` is still the one that is due."""
     fields = await _read(connection, keys, schedule.id)
-    template = json.loads(fields.get("opts") or "{}")
+    template = _template(fields.get("opts") or "{}")
     producer_id = schedule.job_id
     names = [
         *keys.many("repeat", "delayed", "wait", "paused", "meta", "prioritized", "marker", "id", "events", "pc"),
@@ -129,8 +143,18 @@ async def remove_schedule(connection: Connection, keys: Keys, schedule_id: str) 
     return await connection.run(*command) == 0
 
 
-async def read_notes(connection: Connection, keys: Keys) -> dict[str, str]:
-    return dict(await connection.run("HGETALL", keys[NOTES]))
+async def read_notes(connection: Connection, keys: Keys, names: Sequence[str] = ()) -> dict[str, str]:
+    """All, or some by name.
+
+    :raises BrokerError: their key is of another type; says so.
+    """
+    try:
+        if not names:
+            return dict(await connection.run("HGETALL", keys[NOTES]))
+        texts: list[str | None] = await connection.run("HMGET", keys[NOTES], *names)
+    except BrokerError as error:
+        raise BrokerError(f"What is noted of schedules ({keys[NOTES]}) cannot be read: {error}") from error
+    return {name: text for name, text in zip(names, texts, strict=True) if text is not None}
 
 
 async def set_notes(
@@ -141,7 +165,12 @@ async def set_notes(
 
 
 async def _read(connection: Connection, keys: Keys, schedule_id: str) -> dict[str, str]:
-    return dict(await connection.run("HGETALL", f"{keys['repeat']}:{schedule_id}"))
+    return dict(await connection.run("HGETALL", hash_of(keys, schedule_id)))
+
+
+def hash_of(keys: Keys, schedule_id: str) -> str:
+    """The key of what is stored of a member."""
+    return f"{keys['repeat']}:{schedule_id}"
 
 
 def _next_options(
@@ -182,7 +211,7 @@ def _bounds(timing: Timing) -> dict[str, Any]:
 
 
 def decode_schedule(schedule_id: str, fields: Mapping[str, str], next_at: float) -> StoredSchedule:
-    every_s = _seconds(fields, "every")
+    every_s = _seconds(fields, "every") or None
     offset_s = _seconds(fields, "offset") or 0.0
     if every_s is not None:
         # Node leaves it out, or counts from its first slot.
@@ -215,15 +244,30 @@ def _options(text: str) -> JobOptions:
         return JobOptions()
 
 
+def _template(text: str) -> dict[str, Any]:
+    """The options of its jobs as they are stored; what cannot be read is as if it were not there."""
+    try:
+        read = json.loads(text)
+    except ValueError:
+        return {}
+    return cast("dict[str, Any]", read) if isinstance(read, dict) else {}
+
+
+def _moment(score: str | float) -> float:
+    """Epoch seconds, within what is a date."""
+    value = float(score)
+    return min(max(value, 0.0), LARGEST) / 1000 if isfinite(value) else LARGEST / 1000
+
+
 def _seconds(fields: Mapping[str, str], name: str) -> float | None:
     number = _number(fields, name)
     return None if number is None else number / 1000
 
 
 def _number(fields: Mapping[str, str], name: str) -> int | None:
-    """None: there is none, or it cannot be read."""
+    """None: there is none, or it cannot be read, or BullMQ could not hold it."""
     text = fields.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER else None
 
 
 def _with_scores(answer: list[Any]) -> list[tuple[str, str]]:

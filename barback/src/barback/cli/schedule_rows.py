@@ -47,7 +47,7 @@ def as_json(view: ScheduleView, change: Change | None) -> dict[str, Any]:
         "owner": view.owner,
         "job": schedule.name if schedule is not None else "-",
         "when": _when(schedule),
-        "nextAt": view.next_times[0] if view.next_times else None,
+        "nextAt": _next_at(view),
         "nextTimes": view.next_times,
         "lastRun": _camel(view.last_run),
         "runByHand": _camel(view.run_by_hand),
@@ -78,6 +78,13 @@ def say_changes(changes: Mapping[str, Sequence[Change]], as_json_: bool) -> None
         print_table(["", "id", "queue", "from", "to"], cells)
     else:
         click.echo("nothing to change")
+
+
+def _next_at(view: ScheduleView) -> float | None:
+    """Of one that nobody goes on with: the slot that is due."""
+    if view.is_late and view.stored is not None:
+        return view.stored.next_at
+    return view.next_times[0] if view.next_times else None
 
 
 def _state(view: ScheduleView, change: Change | None) -> str:

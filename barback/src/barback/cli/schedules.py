@@ -18,7 +18,6 @@ from barback.producer import new_job
 from barback.release import release_of
 from barback.schedule import Schedule
 from barback.schedules import pausing
-from barback.schedules.marks import nothing_noted
 from barback.schedules.plan import Change
 from barback.schedules.reconciler import Reconciler
 
@@ -116,6 +115,8 @@ def resume(invocation: Invocation, schedule_id: str, queue: str | None, as_json_
 def run(invocation: Invocation, schedule_id: str, queue: str | None, as_json_: bool) -> None:
     """Enqueue the job of schedule ID now, beside its slots."""
     declared = _declared(invocation.app, schedule_id)
+    if declared is not None and queue not in (None, declared.job.queue):
+        raise UsageError(f"The app declares schedule '{schedule_id}' in queue '{declared.job.queue}'.")
     job = new_job(declared.job, declared.data, {}, invocation.settings.payload_limits) if declared else None
 
     async def run(broker: Broker) -> str:
@@ -141,11 +142,7 @@ def remove(invocation: Invocation, schedule_id: str, queue: str, as_json_: bool)
     if _declared(invocation.app, schedule_id) is not None:
         raise UsageError(f"The app declares schedule '{schedule_id}': take it out there, or pause it.")
 
-    async def remove(broker: Broker) -> bool:
-        await broker.set_notes(queue, nothing_noted(schedule_id))
-        return await broker.remove_schedule(queue, schedule_id)
-
-    if not ask(invocation, remove):
+    if not ask(invocation, lambda broker: control.remove(broker, queue, schedule_id)):
         raise UsageError(f"No schedule '{schedule_id}' in queue '{queue}'.")
     say_done(f"schedule {schedule_id} is removed", {"removed": schedule_id}, as_json_)
 

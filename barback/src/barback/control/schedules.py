@@ -8,7 +8,7 @@ from typing import Literal
 from barback.answers import Answer, Created
 from barback.broker import Broker, NewJob, StoredSchedule
 from barback.errors import BrokerError, UsageError, did_you_mean
-from barback.schedules.marks import Mark, read_marks
+from barback.schedules.marks import Mark, nothing_noted, read_mark, read_marks
 from barback.schedules.runs import HandRun, Run, hand_run_note, read_hand_runs, read_runs
 
 NEXT_TIMES = 5
@@ -57,19 +57,26 @@ async def list_schedules(broker: Broker, queues: Sequence[str]) -> list[Schedule
 
 
 async def find_queue(broker: Broker, queues: Sequence[str], schedule_id: str) -> str:
-    """Where a schedule is that barback has put.
+    """Where a schedule is, whoever made it; a repeatable is none.
 
     :raises UsageError: nowhere, or in several of these queues.
     """
-    marks = {queue: read_marks(await broker.notes(queue)) for queue in queues}
-    found = [queue for queue, marked in marks.items() if schedule_id in marked]
+    known = {queue: await _ids(broker, queue) for queue in queues}
+    found = [queue for queue, ids in known.items() if schedule_id in ids]
     if len(found) > 1:
         raise UsageError(f"Schedule '{schedule_id}' is in several queues: {', '.join(found)}. Say --queue.")
     if not found:
-        known = [one for marked in marks.values() for one in marked]
-        hint = did_you_mean(schedule_id, known) if known else " Run 'barback schedules apply', or start a worker."
-        raise UsageError(f"barback has put no schedule '{schedule_id}' in {', '.join(queues)}.{hint}")
+        every = [one for ids in known.values() for one in ids]
+        hint = did_you_mean(schedule_id, every) if every else " Run 'barback schedules apply', or start a worker."
+        raise UsageError(f"There is no schedule '{schedule_id}' in {', '.join(queues)}.{hint}")
     return found[0]
+
+
+async def remove(broker: Broker, queue: str, schedule_id: str) -> bool:
+    """Remove it, whoever made it, and all that is noted of it; False: there is none."""
+    noted = await read_mark(broker, queue, schedule_id) is not None
+    await broker.set_notes(queue, nothing_noted(schedule_id))
+    return await broker.remove_schedule(queue, schedule_id) or noted
 
 
 async def run_now(broker: Broker, queue: str, schedule_id: str, job: NewJob | None = None) -> Answer:
@@ -80,7 +87,7 @@ async def run_now(broker: Broker, queue: str, schedule_id: str, job: NewJob | No
     :raises BrokerError: nothing is stored of it (it is paused, or over).
     """
     if job is None:
-        stored = next((one for one in await broker.schedules(queue) if one.id == schedule_id), None)
+        stored = await broker.schedule(queue, schedule_id)
         if stored is None:
             raise BrokerError(f"Schedule '{schedule_id}' of '{queue}' is not stored: it is paused, over, or unknown.")
         job = NewJob(queue, stored.name, stored.data, stored.options)
@@ -88,6 +95,11 @@ async def run_now(broker: Broker, queue: str, schedule_id: str, job: NewJob | No
     job_id = answer.job_id if isinstance(answer, Created) else answer.by
     await broker.set_notes(queue, hand_run_note(schedule_id, HandRun(job_id, broker.now())))
     return answer
+
+
+async def _ids(broker: Broker, queue: str) -> set[str]:
+    stored = await broker.schedules(queue)
+    return {schedule.id for schedule in stored} | read_marks(await broker.notes(queue)).keys()
 
 
 async def _in_queue(broker: Broker, queue: str) -> list[ScheduleView]:

@@ -1,36 +1,47 @@
 """Schedules that are broken, and repeatables of BullMQ 5 that should become schedules."""
 
+import json
+import shlex
 from collections.abc import Sequence
 
-from barback.broker import Broker, StoredSchedule
+from barback.broker import Broker
 from barback.control.schedules import ScheduleView, list_schedules
+from barback.cron import Timing
 from barback.doctor.finding import Finding
-from barback.errors import DeclarationError
+from barback.errors import BrokerError
 
 CHECK, REPEATABLES = "schedules", "repeatables"
 
 
 async def check_schedules(broker: Broker, queues: Sequence[str]) -> list[Finding]:
     """Each schedule of these queues, whoever made it."""
-    findings: list[Finding] = []
-    for view in await list_schedules(broker, queues):
-        found = _repeatable(view) if view.owner == "repeatable" else await _schedule(broker, view)
-        findings += [found] if found is not None else []
-    return findings
+    return [finding for queue in queues for finding in await _check(broker, queue)]
 
 
-def _repeatable(view: ScheduleView) -> Finding | None:
+async def _check(broker: Broker, queue: str) -> list[Finding]:
+    try:
+        views = await list_schedules(broker, [queue])
+    except BrokerError as error:
+        advice = "Something else writes keys of that name: find it, and remove the key that is of another type."
+        return [Finding(CHECK, "error", str(error), advice)]
+    found = [await (_repeatable if view.owner == "repeatable" else _schedule)(broker, view) for view in views]
+    return [finding for finding in found if finding is not None]
+
+
+async def _repeatable(broker: Broker, view: ScheduleView) -> Finding | None:
     if view.stored is None:
         return None
-    name, timing = view.stored.name, view.stored.timing
-    rule = f"every_s={timing.every_s:g}" if timing.every_s else f'"{timing.pattern}", tz="{timing.tz}"'
+    what = f"Queue '{view.queue}': job '{view.stored.name}' comes from a repeatable of BullMQ 5 "
+    what += f"({view.stored.timing.describe()})"
+    if view.is_late and await broker.state(view.queue, view.stored.job_id) == "unknown":
+        text = f"{what} whose job is gone: nothing goes on with it."
+        return Finding(REPEATABLES, "error", text, f"Add it again, or remove it: {_removal(view)}")
     return Finding(
         REPEATABLES,
         "warning",
-        f"Queue '{view.queue}': job '{name}' comes from a repeatable of BullMQ 5 ({timing.describe()}), which Node 6 "
-        "does not go on with; a worker of barback makes a schedule of it when its next job starts.",
-        f'Declare it, Schedule("{name}-…", …, {rule}), deploy, and take the old one away: '
-        f"barback schedules remove '{view.id}' --queue {view.queue}; and take `repeat` out of the TypeScript code.",
+        f"{what}, which Node 6 does not go on with; a worker of barback makes a schedule of it with its next job.",
+        f'Declare it, Schedule("{view.stored.name}-…", …, {_arguments(view.stored.timing)}), deploy, and take the old '
+        f"one away: {_removal(view)}; and take `repeat` out of the TypeScript code.",
     )
 
 
@@ -39,8 +50,8 @@ async def _schedule(broker: Broker, view: ScheduleView) -> Finding | None:
     if stored is None:
         return None
     where = f"Schedule '{view.id}' of '{view.queue}'"
-    if (why := _unreadable(stored)) is not None:
-        advice = f"Have its maker change it, or remove it: barback schedules remove '{view.id}' --queue {view.queue}."
+    if (why := stored.timing.fault()) is not None:
+        advice = f"Have its maker change it, or remove it: {_removal(view)}"
         return Finding(CHECK, "error", f"{where} makes no more jobs: {why}", advice)
     if view.is_late:
         advice = f"Start a worker of queue '{view.queue}' (barback work), or see why the one there does not answer."
@@ -51,9 +62,17 @@ async def _schedule(broker: Broker, view: ScheduleView) -> Finding | None:
     return None
 
 
-def _unreadable(schedule: StoredSchedule) -> str | None:
-    try:
-        schedule.timing.check()
-    except DeclarationError as error:
-        return str(error)
-    return None
+def _removal(view: ScheduleView) -> str:
+    return f"barback schedules remove {shlex.quote(view.id)} --queue {shlex.quote(view.queue)}"
+
+
+def _arguments(timing: Timing) -> str:
+    """As a `Schedule` takes them."""
+    told = (
+        [json.dumps(timing.pattern), f"tz={json.dumps(timing.tz)}"]
+        if timing.every_s is None
+        else [f"every_s={timing.every_s!r}"]
+    )
+    told += [f"offset_s={timing.offset_s!r}"] if timing.offset_s else []
+    told += [f"end=datetime.fromtimestamp({timing.end_at!r}, UTC)"] if timing.end_at is not None else []
+    return ", ".join(told + ([f"limit={timing.limit}"] if timing.limit is not None else []))

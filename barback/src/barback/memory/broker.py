@@ -179,8 +179,13 @@ class MemoryBroker:
         self._queues[queue].limits = limits
         self._wake()
 
-    async def schedules(self, queue: str) -> list[StoredSchedule]:
-        return sorted(self._queues[queue].schedules.values(), key=lambda schedule: schedule.next_at)
+    async def schedules(self, queue: str, *, until: float | None = None) -> list[StoredSchedule]:
+        stored = self._queues[queue].schedules.values()
+        wanted = [one for one in stored if until is None or one.next_at <= until]
+        return sorted(wanted, key=lambda schedule: schedule.next_at)
+
+    async def schedule(self, queue: str, schedule_id: str) -> StoredSchedule | None:
+        return self._queues[queue].schedules.get(schedule_id)
 
     async def put_schedule(self, queue: str, schedule: StoredSchedule) -> None:
         scheduling.put(self._queues, self._queues[queue], schedule)
@@ -200,8 +205,8 @@ class MemoryBroker:
     async def continue_repeatable(self, job: FetchedJob) -> float | None:
         return None
 
-    async def notes(self, queue: str) -> dict[str, str]:
-        return dict(self._queues[queue].notes)
+    async def notes(self, queue: str, *names: str) -> dict[str, str]:
+        return {name: text for name, text in self._queues[queue].notes.items() if not names or name in names}
 
     async def set_notes(
         self, queue: str, notes: Mapping[str, str | None], *, expected: Mapping[str, str | None] | None = None

@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
+from pydantic import TypeAdapter
+
+from barback.broker import Broker, StoredSchedule
 from barback.schedule import Missed, Overlap
 
 NoteT = TypeVar("NoteT")
 
-MARK, RELEASE, RUN, SKIP, HAND = "mark:", "release:", "run:", "skip:", "hand:"
+MARK, RELEASE, RUN, SKIP, HAND, KEPT = "mark:", "release:", "run:", "skip:", "hand:", "kept:"
 """How the names of notes begin."""
 
 
@@ -29,6 +32,12 @@ class Mark:
     made: int = 0
 
 
+NO_APP = ""
+"""The app in the marks of schedules that no app declares: no deploy removes them."""
+PUTTING = "putting"
+"""The fingerprint while it is being put: should that be interrupted, it is put again."""
+
+
 def mark_note(schedule_id: str, mark: Mark | None) -> dict[str, str | None]:
     """The note that says so; None: there is none."""
     return {MARK + schedule_id: None if mark is None else json.dumps(asdict(mark))}
@@ -36,7 +45,12 @@ def mark_note(schedule_id: str, mark: Mark | None) -> dict[str, str | None]:
 
 def nothing_noted(schedule_id: str) -> dict[str, str | None]:
     """All notes of a schedule, taken back."""
-    return {kind + schedule_id: None for kind in (MARK, RUN, SKIP, HAND)}
+    return {kind + schedule_id: None for kind in (MARK, RUN, SKIP, HAND, KEPT)}
+
+
+async def read_mark(broker: Broker, queue: str, schedule_id: str) -> Mark | None:
+    """Of one schedule; None: it is not ours."""
+    return read_marks(await broker.notes(queue, MARK + schedule_id)).get(schedule_id)
 
 
 def read_marks(notes: Mapping[str, str]) -> dict[str, Mark]:
@@ -52,3 +66,19 @@ def read_notes(notes: Mapping[str, str], kind: str, make: Callable[..., NoteT]) 
             with contextlib.suppress(ValueError, TypeError):
                 read[name.removeprefix(kind)] = make(**json.loads(text))
     return read
+
+
+_STORED = TypeAdapter(StoredSchedule)
+
+
+def kept_note(schedule: StoredSchedule) -> dict[str, str | None]:
+    """A schedule that no code declares, as it was when it was paused: nobody else could put it back."""
+    return {KEPT + schedule.id: json.dumps(_STORED.dump_python(schedule))}
+
+
+async def read_kept(broker: Broker, queue: str, schedule_id: str) -> StoredSchedule | None:
+    """None: there is none, or it cannot be read."""
+    text = (await broker.notes(queue, KEPT + schedule_id)).get(KEPT + schedule_id)
+    with contextlib.suppress(ValueError):
+        return None if text is None else _STORED.validate_python(json.loads(text))
+    return None

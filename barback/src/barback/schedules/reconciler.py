@@ -75,7 +75,9 @@ class Reconciler:
                 await self._make(queue, change)
 
     async def _plan(self, queue: str) -> list[Change]:
-        stored = {schedule.id: schedule for schedule in await self._broker.schedules(queue)}
+        # A repeatable of that id is another program's, too.
+        stored = {one.id: one for one in await self._broker.repeatables(queue)}
+        stored |= {one.id: one for one in await self._broker.schedules(queue)}
         return plan(self._app, self._wanted.get(queue, {}), stored, read_marks(await self._broker.notes(queue)))
 
     async def _apply(self, queue: str, force: bool, again: bool) -> list[Change]:

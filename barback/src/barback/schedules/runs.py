@@ -12,13 +12,14 @@ from dataclasses import asdict, dataclass
 import structlog
 
 from barback.broker import Broker, Completed, Failed, FetchedJob, HandedBack, Outcome
-from barback.errors import BrokerError, BrokerUnavailable
-from barback.schedules.marks import HAND, RUN, SKIP, Mark, read_marks, read_notes
+from barback.errors import BrokerUnavailable
+from barback.schedules.marks import HAND, RUN, SKIP, Mark, read_mark, read_notes
 from barback.schedules.ticker import Ticker
 from barback.slots import slot_of
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.schedules")
 
+ASK_AGAIN_S = 0.5
 MOST_ACTIVE = 1_000
 """Running jobs looked through for an earlier one of the same schedule."""
 
@@ -66,11 +67,7 @@ class Runs:
     async def watch(self, job: FetchedJob, run: Callable[[], Awaitable[Outcome]]) -> Outcome:
         """Run it, unless its slot is to be left out; and write down what became of it."""
         started_at = self._broker.now()
-        try:
-            skipped = await self._begin(job)
-        except BrokerUnavailable:
-            # Run now, it could break its chain.
-            return HandedBack(begun=False)
+        skipped = await self._begin(job)
         outcome = await run() if skipped is None else Completed(json.dumps({"skipped": skipped}))
         if not isinstance(outcome, HandedBack):
             word = "skipped" if skipped is not None else _word(outcome)
@@ -81,30 +78,36 @@ class Runs:
         return outcome
 
     async def _begin(self, job: FetchedJob) -> str | None:
-        """Why it shall not run; None: it shall."""
-        try:
-            notes = await self._broker.notes(job.queue)
-            mark = read_marks(notes).get(job.schedule_id or "")
-            if mark is None:
-                # Perhaps it is no schedule's, but a repeatable's, which would end here.
-                await self._broker.continue_repeatable(job)
+        """Why it shall not run; None: it shall. While the broker is away it waits: run then, it could end its chain."""
+        while True:
+            try:
+                return await self._why_skipped(job)
+            except BrokerUnavailable:
+                await asyncio.sleep(ASK_AGAIN_S)
+            except Exception as error:  # noqa: BLE001 — whatever lies there, its job shall run
+                log.error("schedule not asked", queue=job.queue, job_id=job.id, error=str(error))
                 return None
-            if job.starts > 1:
-                # What was begun is ended.
-                return None
-            return await self._missed(job, mark) or await self._overlapping(job, mark)
-        except BrokerError as error:
-            log.warning("schedule not asked", queue=job.queue, job_id=job.id, error=str(error))
+
+    async def _why_skipped(self, job: FetchedJob) -> str | None:
+        mark = await read_mark(self._broker, job.queue, job.schedule_id or "")
+        if mark is None:
+            # Perhaps it is no schedule's, but a repeatable's, which would end here.
+            await self._broker.continue_repeatable(job)
             return None
+        if job.starts > 1:
+            # What was begun is ended.
+            return None
+        return await self._missed(job, mark) or await self._overlapping(job, mark)
 
     async def _missed(self, job: FetchedJob, mark: Mark) -> str | None:
         """A worker that comes back fetches the due job, perhaps before anybody ticked."""
         if mark.missed != "skip":
             return None
-        for schedule in await self._broker.schedules(job.queue):
-            if schedule.job_id == job.id:
-                await Ticker(self._broker, [job.queue]).advance(job.queue, schedule)
-        noted = (await self._broker.notes(job.queue)).get(f"{SKIP}{job.schedule_id}")
+        schedule = await self._broker.schedule(job.queue, job.schedule_id or "")
+        if schedule is not None and schedule.job_id == job.id:
+            await Ticker(self._broker, [job.queue]).advance(job.queue, schedule)
+        note = f"{SKIP}{job.schedule_id}"
+        noted = (await self._broker.notes(job.queue, note)).get(note)
         return "its slot was missed" if noted == str(slot_of(job.id)) else None
 
     async def _overlapping(self, job: FetchedJob, mark: Mark) -> str | None:

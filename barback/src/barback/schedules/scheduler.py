@@ -47,6 +47,7 @@ class Scheduler:
         """Tick for ever, and apply now and then."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._ticker.run())
+            group.create_task(self._ticker.watch_now_and_then())
             group.create_task(self._apply_now_and_then())
 
     async def _apply_now_and_then(self) -> None:

@@ -15,8 +15,9 @@ from barback.broker import Broker, StoredSchedule
 from barback.errors import BarbackError, BrokerError
 from barback.outage import Outage
 from barback.schedule import Missed
-from barback.schedules.marks import SKIP, read_marks
+from barback.schedules.marks import SKIP, read_mark
 from barback.seldom import Seldom
+from barback.slots import slot_id
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.schedules")
 
@@ -29,6 +30,8 @@ MISSED_AFTER_S = 60.0
 """A slot is missed if nobody made the next one's job so long after it, or before that one came."""
 MADE_UP_AT_ONCE = 1_000
 """Missed slots made up for in one tick; the others follow with the next one."""
+AT_ONCE = 50
+"""Schedules advanced side by side."""
 WATCH_EVERY_S = 30.0
 SAID_EVERY_S = 3600.0
 
@@ -41,7 +44,6 @@ class Ticker:
         self._queues = queues
         self._outage = outage or Outage()
         self._seldom = Seldom(SAID_EVERY_S)
-        self._watch_at = 0.0
 
     async def run(self) -> None:
         """Tick for ever."""
@@ -55,18 +57,33 @@ class Ticker:
 
     async def tick(self) -> float:
         """Advance what is due; seconds until the next tick."""
-        rest_s = LONGEST_REST_S
-        if self._broker.now() >= self._watch_at:
-            await self.watch()
-            self._watch_at = self._broker.now() + WATCH_EVERY_S
+        next_at = self._broker.now() + LONGEST_REST_S
         for queue in self._queues:
-            for schedule in await self._broker.schedules(queue):
-                next_at: float | None = schedule.next_at
-                if schedule.next_at <= self._broker.now():
-                    next_at = await self.advance(queue, schedule)
-                if next_at is not None:
-                    rest_s = min(rest_s, next_at - self._broker.now())
-        return max(rest_s, SHORTEST_REST_S)
+            soon = await self._broker.schedules(queue, until=next_at)
+            due = [schedule for schedule in soon if schedule.next_at <= self._broker.now()]
+            # Many that come at the same moment: each takes some round trips, which need not wait for one another.
+            for start in range(0, len(due), AT_ONCE):
+                next_at = min([next_at, *await self._advance_all(queue, due[start : start + AT_ONCE])])
+            next_at = min([next_at, *(schedule.next_at for schedule in soon[len(due) :])])
+        return max(next_at - self._broker.now(), SHORTEST_REST_S)
+
+    async def _advance_all(self, queue: str, due: Sequence[StoredSchedule]) -> list[float]:
+        """When to come again; one that fails keeps none of the others from going on."""
+        advancing = [self.advance(queue, schedule) for schedule in due]
+        ended = await asyncio.gather(*advancing, return_exceptions=True)
+        for one in ended:
+            if isinstance(one, BaseException):
+                raise one
+        return [at for at in ended if isinstance(at, float)]
+
+    async def watch_now_and_then(self) -> None:
+        """Watch for ever."""
+        while True:
+            try:
+                await self.watch()
+            except BarbackError as error:
+                self._outage.failed("watch schedules", error)
+            await asyncio.sleep(WATCH_EVERY_S)
 
     async def watch(self) -> None:
         """See that each schedule has a job to come: somebody may have removed it, or run it ahead of its time."""
@@ -77,7 +94,14 @@ class Ticker:
 
     async def advance(self, queue: str, schedule: StoredSchedule) -> float | None:
         """Make the job of the slot after the due one, and what is to be made up for; when to come again, if ever."""
-        missed = await self._missed(queue, schedule)
+        mark = await read_mark(self._broker, queue, schedule.id)
+        if mark is not None and mark.paused:
+            # Its pausing was interrupted, or it was put at the same moment.
+            await self._broker.remove_schedule(queue, schedule.id)
+            return None
+        return await self._advance(queue, schedule, mark.missed if mark is not None else "once")
+
+    async def _advance(self, queue: str, schedule: StoredSchedule, missed: Missed) -> float | None:
         for _ in range(MADE_UP_AT_ONCE):
             now = self._broker.now()
             following = schedule.slot_after(schedule.next_at)
@@ -121,21 +145,19 @@ class Ticker:
                 queue=queue, schedule=schedule.id, lost=schedule.next_at, next_at=slot,
             )  # fmt: skip
 
-    async def _missed(self, queue: str, schedule: StoredSchedule) -> Missed:
-        mark = read_marks(await self._broker.notes(queue)).get(schedule.id)
-        return mark.missed if mark is not None else "once"
-
     async def _make(self, queue: str, schedule: StoredSchedule, next_at: float) -> float | None:
         """The slot whose job was made; None: another worker was first."""
         for slot in chain([next_at], islice(schedule.timing.slots(next_at), SLOTS_TRIED - 1)):
             if await self._broker.advance_schedule(queue, schedule, slot):
                 return slot
-            stored = await find_schedule(self._broker, queue, schedule.id)
+            stored = await self._broker.schedule(queue, schedule.id)
             if stored is None or stored.next_at != schedule.next_at:
                 return None
+            if await self._broker.state(queue, slot_id(schedule.id, slot)) == "unknown":
+                break
             # That slot has its job already: BullMQ would never go on.
         if self._seldom.may_say(("stuck", queue, schedule.id)):
-            log.error("schedule not advanced: its next slots have jobs already", queue=queue, schedule=schedule.id)
+            log.error("schedule not advanced: BullMQ makes no job of its next slots", queue=queue, schedule=schedule.id)
         return None
 
     async def _note_skip(self, queue: str, schedule: StoredSchedule, slot: float | None) -> None:
@@ -156,11 +178,6 @@ class Ticker:
     def _say_over(self, queue: str, schedule: StoredSchedule) -> None:
         if self._seldom.may_say((queue, schedule.id)):
             log.info("schedule has no slot to come", queue=queue, schedule=schedule.id, made=schedule.made)
-
-
-async def find_schedule(broker: Broker, queue: str, schedule_id: str) -> StoredSchedule | None:
-    """As it is stored now; None: it is not."""
-    return next((one for one in await broker.schedules(queue) if one.id == schedule_id), None)
 
 
 def is_missed(schedule: StoredSchedule, now: float) -> bool:
