@@ -193,6 +193,22 @@ def test_a_period_counts_from_the_epoch_and_its_offset() -> None:
 # ── bounds ──────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize(
+    ("timing", "told"),
+    [
+        (Timing("0 3 * * *", tz="Europe/Berlin"), "At 03:00 every day (Europe/Berlin)"),
+        (Timing("no pattern"), "no pattern (UTC)"),
+        (Timing(every_s=900.0), "Every 15 min"),
+        (Timing(every_s=7200.0), "Every 2 h"),
+        (Timing(every_s=172_800.0), "Every 2 d"),
+        (Timing(every_s=90.0, offset_s=5.0), "Every 90 s, 5 s after the full period"),
+        (Timing(every_s=0.5), "Every 0.5 s"),
+    ],
+)
+def test_times_are_told_in_plain_english(timing: Timing, told: str) -> None:
+    assert timing.describe() == told
+
+
 def test_no_slot_lies_before_the_start_or_after_the_end() -> None:
     timing = Timing("* * * * *", start_at=120.0, end_at=240.0)
     assert timing.following(0.0, 9) == [120.0, 180.0, 240.0]

@@ -113,7 +113,7 @@ class Timing:
         """In plain English, for people: `At 03:00 every day (Europe/Berlin)`."""
         if self.every_s is not None:
             offset = f", {self.offset_s:g} s after the full period" if self.offset_s else ""
-            return f"Every {self.every_s:g} s{offset}"
+            return f"Every {_period(self.every_s)}{offset}"
         if self.pattern is None or len(self.pattern) > LONGEST_PATTERN:
             return f"{(self.pattern or '-')[:40]}… ({self.tz})"
         try:
@@ -141,6 +141,14 @@ class Timing:
 def _check_number(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise DeclarationError(f"{name} must be a number, got {value!r}.")
+
+
+def _period(seconds: float) -> str:
+    """In the largest unit of which it is a whole number."""
+    for unit, length_s in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= length_s and seconds % length_s == 0:
+            return f"{seconds / length_s:g} {unit}"
+    return f"{seconds:g} s"
 
 
 def _is_whole_ms(seconds: float) -> bool:

@@ -38,6 +38,24 @@ class Server:
     """How far our clock is ahead of its own; negative: behind; 0: by no more than the question took."""
 
 
+# ── a queue ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A queue as it is now."""
+
+    queue: str
+    paused: bool
+    counts: Mapping[ListedState, int]
+    next_name: str | None = None
+    """What the job is called that is first in line; None: none waits."""
+    oldest_at: float | None = None
+    """Since when the oldest job waits of those that are first in line, with a priority and without."""
+    tended: bool = False
+    """A worker, in whatever language, has looked for stalled jobs within half a minute."""
+
+
 # ── looking through jobs ────────────────────────────────────────────────────────────────────────────────
 
 Place = Literal["anywhere", "id", "name", "data", "error"]
@@ -131,6 +149,10 @@ class Inspector(Protocol):
         ...
 
     async def server(self) -> Server: ...
+
+    async def glance(self, queues: Sequence[str]) -> list[Glance]:
+        """How each of these is, in two round trips for all of them."""
+        ...
 
     async def count(self, queue: str, state: ListedState) -> int: ...
 

@@ -1,11 +1,22 @@
 """Schedules as people look at them, without the app's code."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import pytest
 
+from barback.app import App, no_services
 from barback.broker import NewJob, StoredSchedule
-from barback.control.schedules import find_queue, list_schedules, run_now
+from barback.control.schedules import (
+    add_declared,
+    declared_timing,
+    differences,
+    find_queue,
+    list_schedules,
+    pause,
+    resume,
+    run_now,
+)
 from barback.cron import Timing
 from barback.errors import BrokerError, UsageError
 from barback.job import Context, job
@@ -15,6 +26,8 @@ from barback.producer import Producer
 from barback.schedule import Schedule
 from barback.schedules import pausing
 from barback.schedules.reconciler import Reconciler
+from barback.schedules.runs import Run
+from barback.telemetry.published import PublishedApp, publish
 
 
 @job("count", queue="cron")
@@ -96,3 +109,49 @@ async def test_one_of_another_program_cannot_be_paused(broker: MemoryBroker) -> 
     await broker.put_schedule("cron", StoredSchedule("node", "count", Timing(every_s=1000.0), "{}", at))
     with pytest.raises(BrokerError, match="was not put by barback"):
         await pausing.pause(broker, "cron", "node")
+
+
+# ── what differs from the code ──────────────────────────────────────────────────────────────────────────
+
+
+def declared(*schedules: Schedule) -> list[PublishedApp]:
+    return [publish(App([count], no_services, schedules, name="app"), "1", 0.0)]
+
+
+async def difference(broker: MemoryBroker, apps: list[PublishedApp]) -> dict[str, list[str]]:
+    views = add_declared(await list_schedules(broker, ["cron"]), apps, ["cron"])
+    return {view.id: list(differences(view, apps)) for view in views}
+
+
+async def test_one_that_is_as_declared_differs_in_nothing(broker: MemoryBroker) -> None:
+    assert await difference(broker, declared(HOURLY)) == {"hourly": []}
+
+
+async def test_other_times_than_the_apps_are_told(broker: MemoryBroker) -> None:
+    apps = declared(replace(HOURLY, pattern="5 * * * *"))
+    assert await difference(broker, apps) == {"hourly": ["timing"]}
+    [view] = await list_schedules(broker, ["cron"])
+    assert declared_timing(view, apps) == Timing("5 * * * *")
+
+
+async def test_one_that_was_paused_or_run_by_hand_is_told_so_until_it_is_as_before(broker: MemoryBroker) -> None:
+    apps = declared(HOURLY)
+    await run_now(broker, "cron", "hourly")
+    await pause(broker, "cron", "hourly")
+    assert await difference(broker, apps) == {"hourly": ["paused", "run-by-hand"]}
+    await resume(broker, "cron", "hourly")
+    assert await difference(broker, apps) == {"hourly": ["not-put", "run-by-hand"]}
+    await Reconciler(broker, "app", "1", ["cron"], [HOURLY]).apply()
+    ran = Run("x", "completed", broker.now() + 1, broker.now() + 2)
+    await broker.set_notes("cron", {"run:hourly": json.dumps(asdict(ran))})
+    assert await difference(broker, apps) == {"hourly": []}
+
+
+async def test_one_that_the_app_does_not_declare_any_more_and_one_not_put_yet_are_told(broker: MemoryBroker) -> None:
+    apps = declared(Schedule("new", count, "0 3 * * *"))
+    assert await difference(broker, apps) == {"hourly": ["not-declared"], "new": ["not-put"]}
+    assert add_declared([], apps, ["other"]) == []
+
+
+async def test_of_apps_that_have_not_said_anything_nothing_is_told(broker: MemoryBroker) -> None:
+    assert await difference(broker, []) == {"hourly": []}

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from barback.broker import JobRecord, ListedState, QueueLimits
-from barback.bullmq import acting, inspecting, looking
+from barback.bullmq import acting, glancing, inspecting, looking
 from barback.bullmq.connection import Connection
 from barback.bullmq.finding import QueueFinder
 from barback.bullmq.keys import Keys, keys_of
 from barback.bullmq.server_info import clock_ahead_s, read_server
-from barback.inspector import EVERYTHING, Acted, Action, Family, Scanned, Server, Sieve, Target
+from barback.inspector import EVERYTHING, Acted, Action, Family, Glance, Scanned, Server, Sieve, Target
 
 SECTIONS = ("server", "memory", "persistence", "clients")
 
@@ -37,6 +37,9 @@ class BullMQInspector:
         ahead_s = clock_ahead_s(asked_at, theirs, self.now())
         info: dict[str, Any] = {name: value for section in infos if section for name, value in section.items()}
         return read_server(info, cast("dict[str, str]", save or {}).get("save"), ahead_s)
+
+    async def glance(self, queues: Sequence[str]) -> list[Glance]:
+        return await glancing.glance(self._connection, [self._keys(queue) for queue in queues])
 
     async def count(self, queue: str, state: ListedState) -> int:
         return await inspecting.count(self._connection, self._keys(queue), state)

@@ -6,7 +6,7 @@ from typing import Any, cast
 from barback.answers import State
 from barback.broker import LISTED_STATES, JobRecord, ListedState
 from barback.bullmq.codec import decode_record
-from barback.bullmq.connection import Call, Connection
+from barback.bullmq.connection import Call, Command, Connection
 from barback.bullmq.keys import Keys
 
 LISTS = ("wait", "paused", "active")
@@ -21,10 +21,19 @@ async def read_state(connection: Connection, keys: Keys, job_id: str) -> State:
 
 async def read_counts(connection: Connection, keys: Keys) -> dict[ListedState, int]:
     """Jobs in each state. Those of a paused queue are waiting, whichever list holds them."""
+    return told_counts(await connection.run(*counts_command(connection, keys)))
+
+
+def counts_command(connection: Connection, keys: Keys) -> Command:
+    """What asks for them; `told_counts` reads its answer."""
     types = ["wait" if state == "waiting" else state for state in LISTED_STATES]
-    counts: list[int] = await connection.run(*connection.script("getCounts", [keys.base], *types, "paused"))
-    result = dict(zip(LISTED_STATES, counts[:-1], strict=True))
-    result["waiting"] += counts[-1]
+    return connection.script("getCounts", [keys.base], *types, "paused")
+
+
+def told_counts(answer: Sequence[int]) -> dict[ListedState, int]:
+    """See `counts_command`."""
+    result = dict(zip(LISTED_STATES, answer[:-1], strict=True))
+    result["waiting"] += answer[-1]
     return result
 
 

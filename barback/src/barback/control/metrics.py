@@ -1,11 +1,12 @@
 """How a queue did over time: how many jobs ended how, how long they waited and ran."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from barback.board import Board, Bucket
+from barback.board import Board, Bucket, buckets_of
 from barback.telemetry.histogram import quantile
 from barback.telemetry.meter import RUN, WAIT
 
@@ -56,6 +57,32 @@ async def series(board: Board, queue: str, span: Span, now: float) -> Series:
 async def bullmq_metrics(board: Board, queue: str, span: Span, now: float) -> Series:
     """What Node's workers counted: jobs completed and failed, if BullMQ's own metrics are switched on there."""
     return _series(span, await board.counts_of_others(queue, *_asked(span, now)))
+
+
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """What all workers counted, ours and Node's; durations are ours alone. `whole`: of all queues together."""
+
+    by_queue: Mapping[str, Series]
+    whole: Series
+
+
+async def histories(board: Board, queues: Sequence[str], span: Span, now: float) -> Histories:
+    """Those of each queue in the span that ends `now`."""
+    asked = [(queue, *_asked(span, now)) for queue in queues]
+    counted = await asyncio.gather(
+        *(board.counts(*one) for one in asked), *(board.counts_of_others(*one) for one in asked)
+    )
+    both = [_added(pair) for pair in zip(counted[: len(asked)], counted[len(asked) :], strict=True)]
+    step_s, since, until = _asked(span, now)
+    nothing = [Bucket(start, {}) for start in buckets_of(step_s, since, until)]
+    by_queue = {queue: _series(span, buckets) for queue, buckets in zip(queues, both, strict=True)}
+    return Histories(by_queue, _series(span, _added([nothing, *both])))
+
+
+def _added(series: Sequence[Sequence[Bucket]]) -> list[Bucket]:
+    """The same buckets of several, each as one."""
+    return [_sum(same) for same in zip(*series, strict=True)]
 
 
 def _asked(span: Span, now: float) -> tuple[int, float, float]:

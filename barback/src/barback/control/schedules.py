@@ -1,5 +1,6 @@
 """Schedules as people look at them and act on them, whoever made them; needs the broker alone, no app's code."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -7,9 +8,25 @@ from typing import Literal
 
 from barback.answers import Answer, Created
 from barback.broker import Broker, NewJob, StoredSchedule
+from barback.cron import Timing
 from barback.errors import BrokerError, UsageError, did_you_mean
 from barback.schedules.marks import Mark, nothing_noted, read_mark, read_marks
+from barback.schedules.pausing import pause, resume
 from barback.schedules.runs import HandRun, Run, hand_run_note, read_hand_runs, read_runs
+from barback.telemetry.published import PublishedApp, PublishedSchedule
+
+__all__ = [
+    "ScheduleView",
+    "add_declared",
+    "declared_timing",
+    "differences",
+    "find_queue",
+    "list_schedules",
+    "pause",
+    "remove",
+    "resume",
+    "run_now",
+]
 
 NEXT_TIMES = 5
 LATE_S = 10.0
@@ -17,6 +34,10 @@ LATE_S = 10.0
 
 Owner = Literal["app", "enqueue", "other", "repeatable"]
 """Who put it: an app that declares it; `enqueue(…, repeat=…)`; another program; a `repeat` option of BullMQ 5."""
+
+Difference = Literal["paused", "run-by-hand", "timing", "not-declared", "not-put"]
+"""From what the app declares. `run-by-hand`: later than it last ran by itself. `not-put`: nothing is stored of it,
+though nobody paused it and it is not over: a worker puts it within half a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +74,44 @@ class ScheduleView:
 
 async def list_schedules(broker: Broker, queues: Sequence[str]) -> list[ScheduleView]:
     """All schedules of these queues, by queue: the soonest first, then those that make no jobs."""
-    return [view for queue in queues for view in await _in_queue(broker, queue)]
+    found = await asyncio.gather(*(_in_queue(broker, queue) for queue in queues))
+    return [view for views in found for view in views]
+
+
+def add_declared(
+    views: Sequence[ScheduleView], apps: Sequence[PublishedApp], queues: Sequence[str]
+) -> list[ScheduleView]:
+    """And those that an app declares for these queues, and of which nothing at all is stored."""
+    known = {(view.queue, view.id) for view in views}
+    every = [one for app in apps for one in app.schedules if one.queue in queues]
+    declared = [one for one in every if (one.queue, one.id) not in known]
+    return [*views, *(ScheduleView(one.queue, one.id, "app", None) for one in declared)]
+
+
+def differences(view: ScheduleView, apps: Sequence[PublishedApp]) -> list[Difference]:
+    """In what it is not as its app declares it, as far as apps have said."""
+    found: list[Difference] = []
+    declared = declared_timing(view, apps)
+    if view.is_paused:
+        found.append("paused")
+    elif view.stored is None and not (view.mark is not None and view.mark.over):
+        found.append("not-put")
+    if view.run_by_hand and (view.last_run is None or view.run_by_hand.asked_at > view.last_run.started_at):
+        found.append("run-by-hand")
+    if declared is not None and view.stored is not None and declared != view.stored.timing:
+        found.append("timing")
+    if declared is None and view.mark is not None and view.mark.app in {app.name for app in apps}:
+        found.append("not-declared")
+    return found
+
+
+def declared_timing(view: ScheduleView, apps: Sequence[PublishedApp]) -> Timing | None:
+    """When it comes due as its app declares it; None: no app has said."""
+    for app in apps:
+        for one in app.schedules:
+            if (one.queue, one.id) == (view.queue, view.id):
+                return _timing(one)
+    return None
 
 
 async def find_queue(broker: Broker, queues: Sequence[str], schedule_id: str) -> str:
@@ -103,7 +161,9 @@ async def _ids(broker: Broker, queue: str) -> set[str]:
 
 
 async def _in_queue(broker: Broker, queue: str) -> list[ScheduleView]:
-    notes = await broker.notes(queue)
+    notes, stored, repeatables = await asyncio.gather(
+        broker.notes(queue), broker.schedules(queue), broker.repeatables(queue)
+    )
     marks, now = read_marks(notes), broker.now()
     runs, hand_runs = read_runs(notes), read_hand_runs(notes)
 
@@ -115,9 +175,8 @@ async def _in_queue(broker: Broker, queue: str) -> list[ScheduleView]:
             hand_runs.get(schedule_id), times, late_s,
         )  # fmt: skip
 
-    stored = await broker.schedules(queue)
     views = [view(one.id, one, _owner(marks.get(one.id))) for one in stored]
-    views += [view(one.id, one, "repeatable") for one in await broker.repeatables(queue)]
+    views += [view(one.id, one, "repeatable") for one in repeatables]
     views += [view(one, None, _owner(marks[one])) for one in sorted(marks.keys() - {one.id for one in stored})]
     return views
 
@@ -139,3 +198,7 @@ def next_times(schedule: StoredSchedule, now: float) -> list[float]:
     left = NEXT_TIMES if limit is None else max(0, limit - schedule.made)
     more = islice(schedule.timing.slots(max(now, schedule.next_at)), min(left, NEXT_TIMES - len(coming)))
     return [*coming, *more]
+
+
+def _timing(one: PublishedSchedule) -> Timing:
+    return Timing(one.pattern, one.every_s, one.tz, one.offset_s, one.start_at, one.end_at, one.limit)

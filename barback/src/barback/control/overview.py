@@ -1,0 +1,97 @@
+"""Everything at a glance, asked for side by side.
+
+What lasts is kept for some seconds, so that many tabs ask no more than one; how many jobs there are is always new.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from barback.broker import Broker
+from barback.control.attention import Notice, Situation, attention
+from barback.control.kept import Kept
+from barback.control.metrics import STEPS, Histories, Span, histories
+from barback.control.schedules import ScheduleView, add_declared, list_schedules
+from barback.control.workers import live_workers, published_apps
+from barback.inspector import Glance, Operator, Server
+from barback.telemetry.beat import WorkerBeat
+from barback.telemetry.published import PublishedApp
+
+FRESH_S = 5.0
+"""Workers tell of themselves, and what they counted, no more often."""
+HISTORY_FRESH_S: Mapping[Span, float] = {"1h": FRESH_S, "24h": 30.0, "7d": 60.0}
+SURROUNDINGS_FRESH_S = 1.0
+
+
+class InspectedBroker(Broker, Protocol):
+    """A broker whose jobs can be looked through."""
+
+    @property
+    def inspector(self) -> Operator: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is around the queues."""
+
+    workers: Sequence[WorkerBeat]
+    apps: Sequence[PublishedApp]
+    server: Server
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All queues as they are now, how they did in a span, and what needs attention."""
+
+    queues: Sequence[Glance]
+    histories: Histories
+    notices: Sequence[Notice]
+
+
+class Overviews:
+    """Of one process; every method raises `BrokerUnavailable` while Redis is away. `queues` is asked each time."""
+
+    def __init__(self, broker: InspectedBroker, queues: Callable[[], Awaitable[Sequence[str]]]) -> None:
+        self._broker, self._queues = broker, queues
+        self._histories = {span: Kept(partial(self._ask_history, span), HISTORY_FRESH_S[span]) for span in STEPS}
+        self._schedules = Kept(self._ask_schedules, FRESH_S)
+        self._surroundings = Kept(self._ask_surroundings, SURROUNDINGS_FRESH_S)
+
+    async def look(self, span: Span) -> Overview:
+        """What the first page shows."""
+        glances, around, schedules, told, last_hour = await asyncio.gather(
+            self._glance(), self.surroundings(), self.schedules(), self.history(span), self.history("1h")
+        )
+        by_queue = {queue: series.whole for queue, series in last_hour.by_queue.items()}
+        situation = Situation(
+            self._broker.now(), around.server, glances, around.workers, around.apps, schedules, by_queue
+        )
+        return Overview(glances, told, attention(situation))
+
+    async def history(self, span: Span) -> Histories:
+        return await self._histories[span].get()
+
+    async def surroundings(self) -> Surroundings:
+        return await self._surroundings.get()
+
+    async def schedules(self, *, anew: bool = False) -> Sequence[ScheduleView]:
+        """All of these queues, and those that an app declares for them but are not there. `anew`: not kept ones."""
+        if anew:
+            self._schedules.forget()
+        return await self._schedules.get()
+
+    async def _glance(self) -> list[Glance]:
+        return await self._broker.inspector.glance(await self._queues())
+
+    async def _ask_history(self, span: Span) -> Histories:
+        return await histories(self._broker.board, await self._queues(), span, self._broker.now())
+
+    async def _ask_schedules(self) -> list[ScheduleView]:
+        queues, around = await asyncio.gather(self._queues(), self.surroundings())
+        return add_declared(await list_schedules(self._broker, queues), around.apps, queues)
+
+    async def _ask_surroundings(self) -> Surroundings:
+        board, inspector = self._broker.board, self._broker.inspector
+        return Surroundings(*await asyncio.gather(live_workers(board), published_apps(board), inspector.server()))
