@@ -76,6 +76,11 @@ class SignIn:
         if accounts.with_password and not (settings.secret or settings.password_hash):
             log.warning("DASHBOARD_SECRET is not set: everybody has to sign in again when the dashboard restarts")
 
+    @property
+    def read_only(self) -> bool:
+        """Whether everybody is a viewer."""
+        return self._ways.read_only
+
     def routes(self, templates: Jinja2Templates) -> list[Route]:
         """`/sign-in` and `/sign-out`, for the app that `wrap` wraps. The templates know `TEMPLATES`."""
         return Pages(self._ways, self._callers, templates, self._sign_in_url).routes()
