@@ -13,6 +13,7 @@ from pathlib import Path
 from uuid import UUID
 
 from playwright.sync_api import Browser, sync_playwright
+from screenshot_surroundings import fill_surroundings
 
 from barback.broker import Completed, Failed, Lease, NewJob, Outcome, Retry, Settlement
 from barback.bullmq import BullMQBroker
@@ -73,6 +74,9 @@ def _photograph(browser: Browser, url: str, failed: str, name: str, width: int, 
     )
     pages = {
         "overview": url,
+        "schedules": f"{url}/schedules",
+        "workers": f"{url}/workers",
+        "audit": f"{url}/audit",
         "jobs": f"{url}/jobs?queue={CAFES}&state=failed",
         "job": f"{url}/job?queue={CAFES}&id={failed}",
     }
@@ -138,6 +142,7 @@ async def _fill(broker: Earlier) -> str:
         await broker.set_progress(CAFES, job.id, str(6 * n % 100))
     broker.ago_s = 0.0
     await broker.pause(MAIL)
+    await fill_surroundings(broker)
     failed = next(job.id for job in await broker.list_jobs(CAFES, "failed", 0, 20) if job.stacktraces)
     for line in ("load cafe", "clean: 3 fields changed", "decide: 2 neighbours", "record: overtaken, once more"):
         await broker.add_log(CAFES, failed, line, 100)

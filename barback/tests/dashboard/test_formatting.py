@@ -13,12 +13,14 @@ from barback.dashboard.formatting import (
     beginning,
     coloured,
     iso,
+    line,
     number,
     percent,
     pretty,
     seconds,
     short,
     shown,
+    size,
     utc,
 )
 from barback.printable import UNPRINTABLE_IN_LINES, printable_lines
@@ -38,6 +40,9 @@ from barback.printable import UNPRINTABLE_IN_LINES, printable_lines
         (3600.0, "1 h"),
         (7_261.0, "2 h 1 min"),
         (187_200.0, "2 d 4 h"),
+        (1e300, "115740 d 17 h"),
+        (float("inf"), "115740 d 17 h"),
+        (float("nan"), "\N{EN DASH}"),
     ],
 )
 def test_a_duration_reads_as_people_say_it(value: float | None, text: str) -> None:
@@ -106,3 +111,28 @@ def test_no_text_can_turn_or_break_what_stands_around_it(text: str) -> None:
     assert UNPRINTABLE_IN_LINES.search(shown(text)) is None
     shown(text).encode()
     pretty(text).encode()
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (None, "\N{EN DASH}"),
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 KB"),
+        (4_299_161, "4.1 MB"),
+        (155_189_248, "148 MB"),
+        (3 * 2**40, "3.0 TB"),
+        (2**60, "1048576 TB"),
+    ],
+)
+def test_bytes_are_told_in_the_unit_that_fits(count: int | None, text: str) -> None:
+    assert size(count) == text
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=200))
+def test_a_line_stays_within_its_drawing_and_goes_from_left_to_right(values: list[int]) -> None:
+    points = [tuple(map(float, point.split(","))) for point in line(values, max(values)).split()]
+    assert len(points) == len(values)
+    assert all(0 <= x <= 100 and 0 <= y <= 24 for x, y in points)
+    assert [x for x, _ in points] == sorted(x for x, _ in points)

@@ -19,22 +19,40 @@ PATH = "/dashboard/queues"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option("--port", type=click.IntRange(1, 65_535), default=PORT, show_default=True)
-@click.option("--queue", "queues", multiple=True, metavar="NAME", help="Show this queue (again for more).")
-@click.pass_obj
-def dashboard(invocation: Invocation, host: str, port: int, queues: tuple[str, ...]) -> None:
+@click.option(
+    "--queue", "queues", multiple=True, metavar="NAME", help="Show this queue (again for more), and no other."
+)
+@click.pass_context
+def dashboard(context: click.Context, host: str, port: int, queues: tuple[str, ...]) -> None:
     """Look at the queues and their jobs in a browser, and act on them.
 
-    Needs Redis alone; with --queue not even the app. How people sign in is set by DASHBOARD_PASSWORD and others
-    (docs/sign-in.md); without any it is for this machine alone. Ctrl-C or SIGTERM ends it.
+    Needs Redis alone, not the app: it shows all queues that are stored there or that live workers have. How people
+    sign in is set by DASHBOARD_PASSWORD and others (docs/sign-in.md); without any it is for this machine alone. Ctrl-C
+    or SIGTERM ends it.
     """
     if not is_installed():
         raise UsageError("The dashboard is not installed: install barback[dashboard].")
-    settings = invocation.own_settings_or_dev() if queues else invocation.settings_or_dev()
+    if context.invoked_subcommand is not None:
+        return
+    invocation: Invocation = context.obj
+    settings = invocation.own_settings_or_dev()
     configure_logging()
-    asyncio.run(_serve(settings, host, port, queues or invocation.app.registry.queues))
+    asyncio.run(_serve(settings, host, port, queues))
+
+
+@dashboard.command("hash")
+def hash_() -> None:
+    """Ask for a password and print its hash, for DASHBOARD_PASSWORD_HASH or DASHBOARD_USERS."""
+    from barback.dashboard.signing_in import hash_password
+    from barback.dashboard.signing_in.passwords import weakness
+
+    password: str = click.prompt("Password", hide_input=True, confirmation_prompt="Once more", err=True)
+    if why := weakness(password, ""):
+        raise UsageError(f"That password will not do: {why}.")
+    click.echo(hash_password(password))
 
 
 def is_installed() -> bool:
@@ -51,14 +69,17 @@ async def _serve(settings: Settings, host: str, port: int, queues: tuple[str, ..
     from barback.dashboard import Control, Live, create_app
     from barback.dashboard.mounting import At
     from barback.dashboard.serving import Server, listen
-    from barback.dashboard.signing_in import DashboardSettings, SignIn
+    from barback.dashboard.signing_in import DashboardSettings, SignedOutOnBoard, SignIn
 
-    # Without a way to sign in only people at this machine may see it, and only if nobody else can ask at all.
-    sign_in = SignIn(load_settings(DashboardSettings), development=host in LOOPBACK)
+    who = load_settings(DashboardSettings)
     async with open_broker(settings) as broker:
-        control = Control(broker, queues)
+        # Without a way to sign in only people at this machine may see it, and only if nobody else can ask at all.
+        sign_in = SignIn(who, development=host in LOOPBACK, signed_out=SignedOutOnBoard(broker.board))
+        control = Control(broker, queues or None)
         live = Live(broker, control.queues)
+        # The first look for queues goes through all keys: before anybody waits for its end.
+        await control.queues()
         with listen(host, port) as listening:
-            log.info("dashboard started", url=address_of(host, port), queues=list(queues))
+            log.info("dashboard started", url=address_of(host, port), queues=list(queues) or "all")
             await Server(At(PATH, create_app(control, live, sign_in)), live).serve([listening])
     log.info("dashboard stopped")

@@ -36,7 +36,8 @@ def create_app(
         middleware=[Middleware(GZipMiddleware)],
     )
     app.router.redirect_slashes = False
-    app.state.dashboard = Dashboard(control, live, _paths(ROUTES), NAV, public_path)
+    read_only = sign_in is not None and sign_in.read_only
+    app.state.dashboard = Dashboard(control, live, _paths(ROUTES), NAV, public_path, read_only)
     return sign_in.wrap(app) if sign_in else app
 
 

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
-from barback.broker import Broker, JobRecord, ListedState
+from barback.broker import JobRecord, ListedState
 from barback.control import audit
+from barback.control.kept import Kept
+from barback.control.overview import InspectedBroker, Overviews
 from barback.control.workers import published_apps
 from barback.errors import BrokerError, UnknownQueue
-from barback.inspector import Operator
+
+FOUND_FOR_S = 1.0
+"""Finding the queues may be a look through many keys: one for all who ask at the same time."""
 
 Action = Literal["retry", "promote", "remove"]
 ACTIONS: Mapping[Action, str] = {"retry": "retried", "promote": "promoted", "remove": "removed"}
@@ -59,13 +63,6 @@ class Acted:
     refused: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-class InspectedBroker(Broker, Protocol):
-    """A broker whose jobs can be looked through, and acted on by many at once."""
-
-    @property
-    def inspector(self) -> Operator: ...
-
-
 class Control:
     """What the routes ask: `barback.control`, bound to one broker.
 
@@ -76,6 +73,8 @@ class Control:
     def __init__(self, broker: InspectedBroker, queues: Sequence[str] | None = None) -> None:
         self._broker = broker
         self._queues = None if queues is None else tuple(queues)
+        self._found = Kept(self._find_queues, FOUND_FOR_S)
+        self.overviews = Overviews(broker, self.queues)
 
     @property
     def broker(self) -> InspectedBroker:
@@ -84,8 +83,9 @@ class Control:
 
     async def queues(self) -> Sequence[str]:
         """Their names, in the order in which they are shown."""
-        if self._queues is not None:
-            return self._queues
+        return await self._found.get() if self._queues is None else self._queues
+
+    async def _find_queues(self) -> Sequence[str]:
         apps = await published_apps(self._broker.board)
         declared = [job.queue for app in apps for job in app.jobs]
         return list(dict.fromkeys([*declared, *await self._broker.inspector.queues()]))
@@ -93,9 +93,6 @@ class Control:
     async def record(self, action: audit.Action) -> None:
         """Write down what somebody did."""
         await audit.record(self._broker.board, action)
-
-    async def overview(self) -> list[QueueStatus]:
-        return [await self._status(queue) for queue in await self.queues()]
 
     async def jobs(self, queue: str, state: ListedState, start: int, count: int) -> JobPage:
         """A page of jobs in the order in which they will run; finished ones newest first.

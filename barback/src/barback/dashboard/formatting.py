@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from math import isnan
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -19,6 +20,8 @@ SHOWN_LINES = 500
 TOKEN = re.compile(
     r"""(?P<key>"(?:[^"\\]|\\.)*"(?=:))|(?P<string>"(?:[^"\\]|\\.)*")|(?P<word>-?\d[\d.eE+-]*|true|false|null|NaN|-?Infinity)"""
 )
+LONGEST_S = 1e10
+"""Of a longer duration, which is somebody's mistake, that is shown."""
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
@@ -45,8 +48,9 @@ def number(value: int) -> str:
 
 def seconds(value: float | None) -> str:
     """A duration as people say it: `340 ms`, `4.2 s`, `3 min 20 s`, `2 d 4 h`; None: a dash."""
-    if value is None:
+    if value is None or isnan(value):
         return "\N{EN DASH}"
+    value = min(value, LONGEST_S)
     if value < 0.9995:
         return f"{max(value, 0) * 1000:.0f} ms"
     if value < 59.95:
@@ -57,6 +61,24 @@ def seconds(value: float | None) -> str:
             rest = whole % size // rest_size
             return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest else "")
     raise AssertionError(value)
+
+
+def size(count: int | None) -> str:
+    """Bytes as people say them: `3.4 MB` (of 2**20); None: a dash."""
+    if count is None:
+        return "\N{EN DASH}"
+    value, unit = float(count), "B"
+    for larger in ("KB", "MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1024, larger
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 99.5 else f"{value:.1f} {unit}"
+
+
+def line(values: Sequence[float], highest: float, width: int = 100, height: int = 24) -> str:
+    """The points of a line in an SVG drawing of that size; `highest`: of what reaches the top."""
+    step, scale = width / max(1, len(values) - 1), (height - 2) / max(highest, 1)
+    return " ".join(f"{i * step:.4g},{height - 1 - value * scale:.4g}" for i, value in enumerate(values))
 
 
 def iso(at: float) -> str:

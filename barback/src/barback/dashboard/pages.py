@@ -34,13 +34,17 @@ class NavItem:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """What all requests share. `paths`: of each route, by its name. `public_path`: see `create_app`."""
+    """What all requests share. `paths`: of each route, by its name. `public_path`: see `create_app`.
+
+    `read_only`: nobody may act.
+    """
 
     control: Control
     live: Live
     paths: Mapping[str, str]
     nav: Sequence[NavItem]
     public_path: str | None = None
+    read_only: bool = False
 
 
 class Visit:
@@ -66,7 +70,12 @@ class Visit:
     @property
     def may_act(self) -> bool:
         """Whether buttons are shown; the gate refuses what they would do, too."""
-        return self.user is None or self.user.may(Role.OPERATOR)
+        return self.may("operator")
+
+    def may(self, role: str) -> bool:
+        """Whether whoever asks has this role, or a higher one; where nobody is asked who they are, everybody has."""
+        needed = Role.of(role)
+        return needed is not None and (self.user is None or self.user.may(needed))
 
     @property
     def who(self) -> str:
@@ -158,7 +167,7 @@ class Visit:
 
 def frame_of(visit: Visit) -> dict[str, Any]:
     """What every template is given."""
-    return {"visit": visit, "url": visit.url, "static": visit.static}
+    return {"visit": visit, "url": visit.url, "static": visit.static, "may": visit.may}
 
 
 def sign_in_templates() -> Jinja2Templates:

@@ -19,6 +19,8 @@ FILTERS = (
     formatting.key,
     formatting.number,
     formatting.seconds,
+    formatting.size,
+    formatting.line,
     formatting.iso,
     formatting.utc,
     formatting.percent,
