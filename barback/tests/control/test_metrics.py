@@ -3,7 +3,7 @@
 import pytest
 
 from barback.board import Counted
-from barback.control.metrics import Durations, Point, Span, bullmq_metrics, series
+from barback.control.metrics import Durations, Past, Point, Span, bullmq_metrics, series
 from barback.memory import MemoryBroker
 from barback.telemetry.histogram import bin_of, seconds_of
 
@@ -53,3 +53,19 @@ async def test_of_a_queue_that_nobody_works_there_is_nothing_to_tell() -> None:
         told = await read(board, "none", "1h", NOW)
         assert told.whole == Point(told.points[0].at)
         assert len(told.points) == 60
+
+
+async def test_what_is_settled_is_remembered_and_what_may_grow_is_asked_for_again() -> None:
+    board = MemoryBroker(NOW).board
+    await board.count([Counted("q", 60, NOW - ago * 60, {"completed": 1}, 7200) for ago in range(60)], "w", 1)
+    past = Past(board, "1h")
+    assert (await past.look(["q"], NOW)).whole.whole.completed == 60
+    await board.count([Counted("q", 60, NOW - ago * 60, {"completed": 10}, 7200) for ago in (0, 1, 30)], "w", 2)
+    told = (await past.look(["q", "new"], NOW)).by_queue
+    assert [point.completed for point in told["q"].points[-3:]] == [1, 11, 11]
+    assert told["q"].points[-31].completed == 1
+    assert told["new"].whole.completed == 0
+    later = (await past.look(["q"], NOW + 600)).by_queue["q"]
+    assert (len(later.points), later.points[0].at) == (60, told["q"].points[10].at)
+    assert [point.completed for point in later.points[-12:]] == [11, 11, *[0] * 10]
+    assert (await past.look(["q"], NOW + 7200)).whole.whole.completed == 0

@@ -77,8 +77,8 @@ async def _serve(settings: Settings, host: str, port: int, queues: tuple[str, ..
         sign_in = SignIn(who, development=host in LOOPBACK, signed_out=SignedOutOnBoard(broker.board))
         control = Control(broker, queues or None)
         live = Live(broker, control.queues)
-        # The first look for queues goes through all keys: before anybody waits for its end.
-        await control.queues()
+        # The first look goes through all keys and a week of counts: before somebody waits for its end.
+        await control.overviews.warm()
         with listen(host, port) as listening:
             log.info("dashboard started", url=address_of(host, port), queues=list(queues) or "all")
             await Server(At(PATH, create_app(control, live, sign_in)), live).serve([listening])

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from barback.board import Board, Bucket, buckets_of
+from barback.board import Board, Bucket, bucket_of, buckets_of
 from barback.telemetry.histogram import quantile
 from barback.telemetry.meter import RUN, WAIT
 
 Span = Literal["1h", "24h", "7d"]
 STEPS: Mapping[Span, tuple[int, int]] = {"1h": (60, 60), "24h": (3600, 24), "7d": (3600, 7 * 24)}
 """Seconds of a point, and how many points."""
+SETTLED_S = 60.0
+"""After the end of a bucket: workers write every 5 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +69,38 @@ class Histories:
     whole: Series
 
 
-async def histories(board: Board, queues: Sequence[str], span: Span, now: float) -> Histories:
-    """Those of each queue in the span that ends `now`."""
-    asked = [(queue, *_asked(span, now)) for queue in queues]
-    counted = await asyncio.gather(
-        *(board.counts(*one) for one in asked), *(board.counts_of_others(*one) for one in asked)
-    )
-    both = [_added(pair) for pair in zip(counted[: len(asked)], counted[len(asked) :], strict=True)]
-    step_s, since, until = _asked(span, now)
-    nothing = [Bucket(start, {}) for start in buckets_of(step_s, since, until)]
-    by_queue = {queue: _series(span, buckets) for queue, buckets in zip(queues, both, strict=True)}
-    return Histories(by_queue, _series(span, _added([nothing, *both])))
+class Past:
+    """What was counted of one span, remembered: of each queue only the buckets are asked for that may still grow.
+
+    What a worker writes later than `SETTLED_S` after its bucket's end, after an outage, is not seen.
+    """
+
+    def __init__(self, board: Board, span: Span) -> None:
+        self._board, self._span = board, span
+        self._settled: dict[str, dict[float, Bucket]] = {}
+
+    async def look(self, queues: Sequence[str], now: float) -> Histories:
+        """Of these queues, in the span that ends `now`."""
+        asked = _asked(self._span, now)
+        each = await asyncio.gather(*(self._buckets(queue, *asked) for queue in queues))
+        self._settled = {queue: self._settled[queue] for queue in queues}
+        nothing = [Bucket(start, {}) for start in buckets_of(*asked)]
+        by_queue = {queue: _series(self._span, buckets) for queue, buckets in zip(queues, each, strict=True)}
+        return Histories(by_queue, _series(self._span, _added([nothing, *each])))
+
+    async def _buckets(self, queue: str, step_s: int, since: float, until: float) -> list[Bucket]:
+        first = bucket_of(step_s, since)
+        known = {at: bucket for at, bucket in self._settled.get(queue, {}).items() if at >= first}
+        if first not in known:
+            known = {}
+        missing = max(known) + step_s if known else since
+        counted = await asyncio.gather(
+            self._board.counts(queue, step_s, missing, until),
+            self._board.counts_of_others(queue, step_s, missing, until),
+        )
+        buckets = known | {bucket.at: bucket for bucket in _added(counted)}
+        self._settled[queue] = {at: one for at, one in buckets.items() if at + step_s + SETTLED_S <= until}
+        return list(buckets.values())
 
 
 def _added(series: Sequence[Sequence[Bucket]]) -> list[Bucket]:

@@ -12,7 +12,7 @@ from typing import Protocol
 from barback.broker import Broker
 from barback.control.attention import Notice, Situation, attention
 from barback.control.kept import Kept
-from barback.control.metrics import STEPS, Histories, Span, histories
+from barback.control.metrics import STEPS, Histories, Past, Span
 from barback.control.schedules import ScheduleView, add_declared, list_schedules
 from barback.control.workers import live_workers, published_apps
 from barback.inspector import Glance, Operator, Server
@@ -55,6 +55,7 @@ class Overviews:
 
     def __init__(self, broker: InspectedBroker, queues: Callable[[], Awaitable[Sequence[str]]]) -> None:
         self._broker, self._queues = broker, queues
+        self._past = {span: Past(broker.board, span) for span in STEPS}
         self._histories = {span: Kept(partial(self._ask_history, span), HISTORY_FRESH_S[span]) for span in STEPS}
         self._schedules = Kept(self._ask_schedules, FRESH_S)
         self._surroundings = Kept(self._ask_surroundings, SURROUNDINGS_FRESH_S)
@@ -69,6 +70,11 @@ class Overviews:
             self._broker.now(), around.server, glances, around.workers, around.apps, schedules, by_queue
         )
         return Overview(glances, told, attention(situation))
+
+    async def warm(self) -> None:
+        """Ask for all that lasts, before anybody has to wait for it."""
+        for span in STEPS:
+            await self.look(span)
 
     async def history(self, span: Span) -> Histories:
         return await self._histories[span].get()
@@ -86,7 +92,7 @@ class Overviews:
         return await self._broker.inspector.glance(await self._queues())
 
     async def _ask_history(self, span: Span) -> Histories:
-        return await histories(self._broker.board, await self._queues(), span, self._broker.now())
+        return await self._past[span].look(await self._queues(), self._broker.now())
 
     async def _ask_schedules(self) -> list[ScheduleView]:
         queues, around = await asyncio.gather(self._queues(), self.surroundings())
