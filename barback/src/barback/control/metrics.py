@@ -76,7 +76,8 @@ class Past:
     """
 
     def __init__(self, board: Board, span: Span) -> None:
-        self._board, self._span = board, span
+        self._board = board
+        self._span: Span = span
         self._settled: dict[str, dict[float, Bucket]] = {}
 
     async def look(self, queues: Sequence[str], now: float) -> Histories:
