@@ -189,6 +189,14 @@ class Inspector(Protocol):
 
     async def family(self, queue: str, job_id: str) -> Family: ...
 
+    async def stands_for(self, queue: str, deduplication_id: str) -> str | None:
+        """The job that swallows whatever is added with this id now; None: the next one is made."""
+        ...
+
+    async def listeners(self, queue: str) -> int | None:
+        """Connections of workers, in any language, that named themselves after this queue; None: we may not ask."""
+        ...
+
 
 # ── acting on many ──────────────────────────────────────────────────────────────────────────────────────
 

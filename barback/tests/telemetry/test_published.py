@@ -2,17 +2,21 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import inf
 from typing import Annotated, Any
 
 import pytest
 from pydantic import AliasChoices, Field, SecretStr
 
 from barback.app import App, no_services
+from barback.control.published import options_of
 from barback.job import AnyJob, Context, job
 from barback.masking import Secret
+from barback.options import Retention
 from barback.payload import NoPayload, Payload
+from barback.retry import Custom, Exponential, Fixed
 from barback.schedule import Schedule
-from barback.telemetry.published import PublishedSchedule, decode_app, publish
+from barback.telemetry.published import PublishedApp, PublishedSchedule, decode_app, publish
 
 
 class Invoice(Payload, frozen=True):
@@ -46,6 +50,34 @@ def test_jobs_are_told_with_their_schema_as_it_is_on_the_wire() -> None:
     assert told.schema is not None
     assert list(told.schema["properties"]) == ["orderId", "token", "password"]
     assert told.schema["required"] == ["orderId"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"backoff": Fixed(3.0, 0.5)},
+        {"backoff": Exponential(1.0, jitter=0.1), "keep_failed": Retention(count=3), "lifo": True},
+        {"backoff": Exponential(1.0, inf)},
+    ],
+)
+def test_its_options_are_told(options: Any) -> None:
+    declared = job_of(Invoice, **options)
+    [told] = read(app_of(declared)).jobs
+    assert (told.options, told.custom_backoff) == (declared.options, False)
+
+
+def test_of_a_backoff_of_the_apps_own_it_is_told_that_there_is_one() -> None:
+    [told] = read(app_of(job_of(Invoice, backoff=Custom(lambda attempt, error: 1.0)))).jobs
+    assert (told.options.backoff, told.custom_backoff) == (None, True)
+    assert isinstance(options_of(told).backoff, Custom)
+
+
+def read(app: App[None]) -> PublishedApp:
+    """As another process reads it."""
+    decoded = decode_app(publish(app, "1", 7.0).encode())
+    assert decoded is not None
+    return decoded
 
 
 def test_secret_fields_are_told_under_each_name_they_may_have_and_without_their_defaults() -> None:

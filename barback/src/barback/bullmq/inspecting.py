@@ -1,5 +1,6 @@
 """Looking at many jobs in steps that hold Redis up for some milliseconds each (`lua/scanJobs.lua`)."""
 
+import re
 from collections.abc import Sequence
 from math import inf
 from typing import Any, cast
@@ -111,6 +112,15 @@ async def read_family(connection: Connection, keys: Keys, job_id: str) -> Family
         failed=[*named[2], *named[3]][:RELATIVES],
         counts={"pending": pending_count, "finished": finished_count, "failed": kept_count + fatal_count},
     )
+
+
+async def count_listeners(connection: Connection, name: str) -> int | None:
+    """By the names of connections. Node's workers may put their own behind it."""
+    [clients] = await connection.ask([("CLIENT", "LIST")])
+    if clients is None:
+        return None
+    names = re.findall(r"^id=.*? name=(\S*)", str(clients), re.MULTILINE)
+    return sum(1 for one in names if one == name or one.startswith(f"{name}:w:"))
 
 
 def _places(keys: Keys, state: ListedState) -> list[str]:

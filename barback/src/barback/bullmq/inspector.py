@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from barback.broker import JobRecord, ListedState, QueueLimits
 from barback.bullmq import acting, glancing, inspecting, looking
-from barback.bullmq.connection import Connection
+from barback.bullmq.connection import Connection, client_name
 from barback.bullmq.finding import QueueFinder
 from barback.bullmq.keys import Keys, keys_of
 from barback.bullmq.server_info import clock_ahead_s, read_server
@@ -69,6 +69,12 @@ class BullMQInspector:
 
     async def family(self, queue: str, job_id: str) -> Family:
         return await inspecting.read_family(self._connection, self._keys(queue), job_id)
+
+    async def stands_for(self, queue: str, deduplication_id: str) -> str | None:
+        return await self._connection.run("GET", self._keys(queue)[f"de:{deduplication_id}"])
+
+    async def listeners(self, queue: str) -> int | None:
+        return await inspecting.count_listeners(self._connection, client_name(self._prefix, queue))
 
     async def act(self, queue: str, state: ListedState, action: Action, targets: Sequence[Target]) -> list[Acted]:
         return await acting.act(self._connection, self._keys(queue), state, action, targets, self.now())

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from barback.answers import Answer
 from barback.broker import Broker, JobRecord, ListedState, NewJob
@@ -25,6 +25,13 @@ CHUNK = 1_000
 USUAL_LIMITS = PayloadLimits()
 MOST_REASONS = 100
 """Of those that could not be done so many are told one by one."""
+
+
+class InspectedBroker(Broker, Protocol):
+    """A broker whose jobs can be looked through, and acted on by many at once."""
+
+    @property
+    def inspector(self) -> Operator: ...
 
 
 # ── selecting ───────────────────────────────────────────────────────────────────────────────────────────
@@ -156,6 +163,18 @@ def _add(progress: Progress, targets: Sequence[Target], acted: Sequence[Acted]) 
 
 
 # ── one job, one queue ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def act_on(operator: Operator, queue: str, state: ListedState, action: Action, target: Target) -> Progress:
+    """Act on one job, as it was seen in this state. Raises as `apply`."""
+    told = [progress async for progress in apply(operator, Chosen(queue, state, [target]), action)]
+    return told[-1]
+
+
+async def run(broker: Broker, job: NewJob, limits: PayloadLimits = USUAL_LIMITS) -> Answer:
+    """Add a job that somebody made by hand. Raises as `run_again`."""
+    [answer] = await broker.add([replace(job, data=_checked(job.data, job.name, limits))])
+    return answer
 
 
 async def run_again(

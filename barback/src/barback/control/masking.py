@@ -56,7 +56,7 @@ def show(data: str, secrets: Sequence[Sequence[str]] = (), room: Room = PAGE, *,
     except (ValueError, RecursionError):
         return _unread(data, whole, bool(secrets), room)
     cutter = _Cutter(room)
-    shown = cutter.cut(value, [tuple(map(_plain, path)) for path in secrets], 0)
+    shown = cutter.cut(value, [tuple(map(plain, path)) for path in secrets], 0)
     return Shown(json.dumps(shown, ensure_ascii=False, indent=2), whole, not cutter.did)
 
 
@@ -90,9 +90,9 @@ class _Cutter:
             return "…"
         if isinstance(inner, list):
             # An element has the paths of its list, with its own step (`*` or a number) or without.
-            kept = [self.cut(it, _into(secrets, str(i)) + list(secrets), depth + 1) for i, it in self._some(inner)]
+            kept = [self.cut(it, into(secrets, str(i)) + list(secrets), depth + 1) for i, it in self._some(inner)]
             return kept + self._rest(len(inner) - len(kept))
-        shown = {self._cut_text(key): self.cut(it, _into(secrets, key), depth + 1) for key, it in self._first(inner)}
+        shown = {self._cut_text(key): self.cut(it, into(secrets, key), depth + 1) for key, it in self._first(inner)}
         more = len(inner) - self._room.items
         return shown | ({"…": f"{more:,} more keys"} if more > 0 else {})
 
@@ -114,11 +114,11 @@ class _Cutter:
         return f"{text[: self._room.text]}… ({len(text) - self._room.text:,} more characters)"
 
 
-def _into(secrets: Sequence[tuple[str, ...]], key: str) -> list[tuple[str, ...]]:
+def into(secrets: Sequence[tuple[str, ...]], key: str) -> list[tuple[str, ...]]:
     """The paths that go on behind a key."""
-    return [path[1:] for path in secrets if path and path[0] in (ANY, _plain(key))]
+    return [path[1:] for path in secrets if path and path[0] in (ANY, plain(key))]
 
 
-def _plain(key: str) -> str:
+def plain(key: str) -> str:
     """A field may be sent by either of its names: `api_key` and `apiKey` are the same one."""
     return key.replace("_", "").casefold()

@@ -6,8 +6,9 @@ from typing import Literal
 
 from barback.broker import JobRecord, ListedState
 from barback.control import audit
+from barback.control.actions import InspectedBroker
 from barback.control.kept import Kept
-from barback.control.overview import InspectedBroker, Overviews
+from barback.control.overview import Overviews
 from barback.control.workers import published_apps
 from barback.errors import BrokerError, UnknownQueue
 
@@ -119,15 +120,6 @@ class Control:
             except BrokerError as error:
                 refused[job_id] = str(error)
         return Acted(done, refused)
-
-    async def cancel(self, queue: str, job_id: str) -> Acted:
-        """Have an active job cancelled by its worker. Raises as `jobs`."""
-        await self.check(queue)
-        try:
-            await self._broker.cancel(queue, job_id, "cancelled from the dashboard")
-        except BrokerError as error:
-            return Acted(refused={job_id: str(error)})
-        return Acted(done=1)
 
     async def pause(self, queue: str) -> None:
         """Let no worker start jobs of it; those that run go on. Raises as `jobs`."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -11,7 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from barback.app import AnyApp
 from barback.job import AnyJob
 from barback.masking import Path, secret_paths, without_values
+from barback.options import JobOptions
 from barback.payload_traits import has_alternative_names
+from barback.retry import Custom
 from barback.schedule import Missed, Overlap, Schedule
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.telemetry")
@@ -25,16 +27,25 @@ class PublishedJob:
     """A declared job.
 
     `schema`: the JSON Schema of its payload as it stands on the wire; None: there is none. `secret`: the paths of the
-    payload that no face may show (see `masking`); all of it, if a schema cannot tell where they are.
+    payload that no face may show (see `masking`); all of it, if a schema cannot tell where they are. `custom_backoff`:
+    its backoff is a function of the app's, and none of its `options` here.
     """
 
     name: str
     queue: str
     schema: Mapping[str, Any] | None
     secret: tuple[Path, ...] = ()
-    priority: int = 0
-    attempts: int = 1
+    options: JobOptions = field(default_factory=JobOptions)
+    custom_backoff: bool = False
     timeout_s: float | None = None
+
+    @property
+    def priority(self) -> int:
+        return self.options.priority
+
+    @property
+    def attempts(self) -> int:
+        return self.options.attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +105,9 @@ def publish(app: AnyApp, release: str, at: float) -> PublishedApp:
 
 def _job(job: AnyJob) -> PublishedJob:
     schema, secret = _payload(job)
-    options = job.options
-    return PublishedJob(job.name, job.queue, schema, secret, options.priority, options.attempts, job.timeout_s)
+    is_custom = isinstance(job.options.backoff, Custom)
+    options = replace(job.options, backoff=None) if is_custom else job.options
+    return PublishedJob(job.name, job.queue, schema, secret, options, is_custom, job.timeout_s)
 
 
 def _payload(job: AnyJob) -> tuple[Mapping[str, Any] | None, tuple[Path, ...]]:

@@ -1,0 +1,32 @@
+"""What apps declared of a job, found by its name."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from barback.masking import Path
+from barback.options import JobOptions
+from barback.retry import Custom
+from barback.telemetry.published import PublishedApp, PublishedJob
+
+
+def find_job(apps: Sequence[PublishedApp], queue: str, name: str) -> PublishedJob | None:
+    """As the app declares it whose worker said so last; None: nobody does."""
+    newest_first = sorted(apps, key=lambda app: app.at, reverse=True)
+    found = (job for app in newest_first for job in app.jobs if (job.queue, job.name) == (queue, name))
+    return next(found, None)
+
+
+def secrets_of(apps: Sequence[PublishedApp], queue: str, name: str) -> list[Path]:
+    """What any app says is secret in the payload of this job."""
+    jobs = (job for app in apps for job in app.jobs if (job.queue, job.name) == (queue, name))
+    return sorted({path for job in jobs for path in job.secret})
+
+
+def options_of(job: PublishedJob) -> JobOptions:
+    """As its declaration has them. What `Payload.unique` would say is known to the app's code alone."""
+    return replace(job.options, backoff=Custom(_known_to_workers)) if job.custom_backoff else job.options
+
+
+def _known_to_workers(attempt: int, error: BaseException) -> float | None:
+    """Only its being there is stored: whoever works the job asks its own."""
+    raise NotImplementedError
