@@ -96,8 +96,9 @@ OpenPage = Callable[..., Page]
 
 
 def is_fault(said: ConsoleMessage) -> bool:
-    """A job that is gone is none, though the browser complains of its page."""
-    return said.type in ("error", "warning") and not ("404" in said.text and "/job?" in said.location["url"])
+    """A job that is gone is none, nor a form that is sent back, though the browser complains of their pages."""
+    is_told = ("404" in said.text and "/job?" in said.location["url"]) or "status of 422" in said.text
+    return said.type in ("error", "warning") and not is_told
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 from playwright.sync_api import Page
 
@@ -14,8 +15,10 @@ from .conftest import Site
 LEASE = Lease("w", 60.0)
 
 
-def add(site: Site, *names: str, options: JobOptions | None = None) -> None:
-    jobs = [NewJob(site.queues[0], name, json.dumps({"n": name}), options or JobOptions()) for name in names]
+def add(site: Site, *names: str, options: JobOptions | None = None, data: Any = None) -> None:
+    """Jobs with this payload; None: one that says their name."""
+    payloads = [json.dumps({"n": name} if data is None else data) for name in names]
+    jobs = [NewJob(site.queues[0], *one, options or JobOptions()) for one in zip(names, payloads, strict=True)]
     site.run(site.broker.add(jobs))
 
 

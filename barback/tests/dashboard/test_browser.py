@@ -49,6 +49,8 @@ def test_nothing_hostile_acts_and_all_of_it_is_shown(site: Site, page: Page) -> 
         expect(page.locator(".state-failed")).to_be_visible()
         shown = page.locator("main").inner_text()
         assert not re.search("[\u202a-\u202e\u2066-\u2069\x1b\x9b]", shown)
+        page.get_by_role("link", name="Edit and run again").click()
+        expect(page.get_by_label("JSON")).to_be_visible()
     assert page.locator("main script, main svg[onload], main img, main [hx-on\\:load]").count() == 0
     page.goto(f"{site.url}/job?queue={site.queues[0]}&id={hostile.SCRIPT}")
     expect(page.locator("main")).to_contain_text("<script>alert('stolen')</script>")

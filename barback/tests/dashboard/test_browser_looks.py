@@ -7,6 +7,7 @@ from barback.options import JobOptions
 
 from . import hostile
 from .conftest import FaultsOf, OpenPage, Site
+from .declared import publish_on, published
 from .sample import add, fail, list_of
 
 # ── the keyboard ────────────────────────────────────────────────────────────────────────────────────────
@@ -67,6 +68,9 @@ def pages_of(site: Site) -> list[str]:
     """One address of each kind, with long and hostile content."""
     site.run(hostile.fill(site.broker, site.queues[0]))
     add(site, "n" * 300, options=JobOptions(job_id="i" * 200, delay_s=60))
+    add(site, "serve", options=JobOptions(job_id="waits"))
+    site.run(publish_on(site.broker.board, published(site.queues[0])))
+    site.run(publish_on(site.broker.board, published(site.queues[1], f"{hostile.SCRIPT}{'n' * 200}", app="hostile")))
     site.run(site.broker.pause(site.queues[0]))
     where = f"queue={site.queues[0]}"
     return [
@@ -76,6 +80,11 @@ def pages_of(site: Site) -> list[str]:
         list_of(site, "active"),
         f"{site.url}/job?{where}&id=entities",
         f"{site.url}/job?{where}&id={'i' * 200}",
+        f"{site.url}/job?{where}&id=waits",
+        f"{site.url}/job/again?{where}&id=waits",
+        f"{site.url}/job/again?{where}&id=entities",
+        f"{site.url}/run",
+        f"{site.url}/run?{where}&name=serve",
         f"{site.url}/job?{where}&id=gone",
     ]
 

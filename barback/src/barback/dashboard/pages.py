@@ -25,11 +25,12 @@ DID = ("did", "count", "refused")
 
 @dataclass(frozen=True, slots=True)
 class NavItem:
-    """A place in the navigation: a route's name, what it is called, its icon."""
+    """A place in the navigation: a route's name, what it is called, its icon. `acts`: only for those who may act."""
 
     route: str
     label: str
     icon: str
+    acts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,10 @@ class Visit:
             if len(body) > LARGEST_FORM:
                 return {}
         return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
+
+    async def fields(self) -> dict[str, str]:
+        """The first value of each field of a submitted form, its lines ended by `\\n` alone."""
+        return {name: values[0].replace("\r\n", "\n") for name, values in (await self.form()).items()}
 
     # ── links ───────────────────────────────────────────────────────────────────────────────────────────────────
 

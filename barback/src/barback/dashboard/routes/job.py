@@ -1,13 +1,25 @@
-"""One job: everything that is kept of it, and what can be done to it."""
+"""One job: everything that is kept of it, why it waits, and what can be done to it."""
+
+import asyncio
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from barback.dashboard.control import Acted
+from barback.broker import JobRecord
+from barback.control import masking, waiting
+from barback.control.published import secrets_of
+from barback.control.timeline import tell, waited_s
+from barback.control.why import why
+from barback.control.workers import live_workers, published_apps
 from barback.dashboard.pages import Visit
 from barback.options import options_json
+from barback.telemetry.beat import WorkerBeat
+
+MOST_READ = 1024 * 1024
+WHOLE = masking.Room(read=MOST_READ, text=MOST_READ, items=MOST_READ, depth=100, head=MOST_READ)
+"""As much of a payload as is ever shown."""
 
 
 async def job(request: Request) -> Response:
@@ -16,32 +28,61 @@ async def job(request: Request) -> Response:
     found = await visit.control.job(queue, job_id)
     if found is None:
         return visit.page("no_job.html", 404, only=queue, queue=queue, job_id=job_id)
-    options = options_json(found.record.options)
-    return visit.page("job.html", only=queue, job=found.record, logs=found.logs, options=options)
+    record, broker = found.record, visit.control.broker
+    facts, family, stands_for, apps, beats = await asyncio.gather(
+        waiting.gather(broker, record),
+        broker.inspector.family(queue, job_id),
+        _stands_for(visit, record),
+        published_apps(broker.board),
+        live_workers(broker.board),
+    )
+    return visit.page(
+        "job.html",
+        only=queue,
+        job=record,
+        logs=found.logs,
+        options=options_json(record.options),
+        why=why(facts),
+        due_at=facts.due_at,
+        story=tell(record, facts.due_at),
+        waited_s=waited_s(record),
+        worker=_worker_of(record, beats),
+        family=family,
+        stands_for=stands_for,
+        payload=masking.show(record.data, secrets_of(apps, queue, record.name)),
+        result=None if record.result is None else masking.show(record.result),
+        most_read=MOST_READ,
+    )
 
 
-async def act(request: Request) -> Response:
+async def text(request: Request) -> Response:
+    """All of a payload or result that may be shown, as plain text."""
     visit = Visit(request)
-    form = await visit.form()
-    queue, job_id, action = (form.get(name, [""])[0] for name in ("queue", "id", "action"))
-    acted = await _act(visit, action, queue, job_id)
-    await visit.record(action, queue, job_id, acted)
-    if action == "remove" and acted.done:
-        return visit.see("jobs", action, acted, queue=queue)
-    return visit.see("job", action, acted, queue=queue, id=job_id)
+    queue, what = visit.query("queue"), visit.query("what")
+    found = await visit.control.job(queue, visit.query("id"))
+    if found is None or what not in ("payload", "result"):
+        raise HTTPException(404)
+    secrets = secrets_of(await published_apps(visit.control.broker.board), queue, found.record.name)
+    is_payload = what == "payload"
+    shown = masking.show(
+        found.record.data if is_payload else found.record.result or "", secrets if is_payload else (), WHOLE
+    )
+    safe = shown.text.encode("utf-8", "backslashreplace")
+    return PlainTextResponse(safe, headers={"Cache-Control": "no-store"})
 
 
-async def _act(visit: Visit, action: str, queue: str, job_id: str) -> Acted:
-    match action:
-        case "cancel":
-            return await visit.control.cancel(queue, job_id)
-        case "retry" | "promote" | "remove":
-            return await visit.control.act(action, queue, [job_id])
-        case _:
-            raise HTTPException(400)
+async def _stands_for(visit: Visit, record: JobRecord) -> str | None:
+    """Which job swallows those that are added with this one's key now."""
+    key = record.deduplication_id
+    return await visit.control.broker.inspector.stands_for(record.queue, key) if key else None
 
 
-routes = [
-    Route("/job", job, name="job"),
-    Route("/job/act", act, name="act_on_job", methods=["POST"]),
-]
+def _worker_of(record: JobRecord, beats: list[WorkerBeat]) -> WorkerBeat | None:
+    """Who works it now. A worker tells of the hundred that run longest."""
+    if record.state != "active":
+        return None
+    running = (beat for beat in beats for one in beat.running if (one.queue, one.id) == (record.queue, record.id))
+    return next(running, None)
+
+
+routes = [Route("/job", job, name="job"), Route("/job/text", text, name="text_of_job")]
