@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from barback.dashboard.editor import JSON_NAME, Editor, editor_of
 from barback.dashboard.forms import Field, Fieldset, form_of
+from barback.dashboard.schema_check import Fault, check
 from barback.masking import MASK
 from barback.printable import printable_lines
 
@@ -228,3 +229,21 @@ def test_no_fault_repeats_what_was_typed() -> None:
 def test_what_has_no_field_stays() -> None:
     before = FULL | {"older": {"name": 1}}
     assert editor_of(JOB.schema, JOB.secret, before, as_json=False).read(editor().texts()).value["older"] == {"name": 1}
+
+
+def test_a_text_of_a_format_is_checked_and_the_value_is_not_repeated() -> None:
+    assert check({"type": "string", "format": "uuid"}, CANARY) == [Fault((), "Expected a UUID.")]
+
+
+def test_nothing_that_a_schema_refers_to_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("urllib.request.urlopen", asked.append)
+    assert check({"$ref": "http://there/schema.json"}, 1) == []
+    assert not asked
+
+
+@pytest.mark.parametrize(
+    "schema", [{"type": 7}, {"type": "odd"}, {"pattern": "("}, {"required": 1}, {"$ref": "#/nowhere"}]
+)
+def test_a_schema_that_is_none_refuses_nothing(schema: Any) -> None:
+    assert check(schema, "x") == []
