@@ -9,19 +9,30 @@ import signal
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 from uuid import UUID
 
 from playwright.sync_api import Browser, sync_playwright
+from pydantic import AwareDatetime, Field
 from screenshot_surroundings import fill_surroundings
 
+from barback.app import App, no_services
 from barback.broker import Completed, Failed, Lease, NewJob, Outcome, Retry, Settlement
 from barback.bullmq import BullMQBroker
 from barback.dashboard import Control, Live, create_app
 from barback.dashboard.serving import Server, listen
 from barback.embedded import EmbeddedValkey
+from barback.job import Context, job
+from barback.masking import Secret
 from barback.options import JobOptions
+from barback.payload import Payload
 from barback.retry import Exponential
+from barback.telemetry.beat import KIND as BEAT
+from barback.telemetry.beat import WorkerBeat
+from barback.telemetry.published import KIND as APP
+from barback.telemetry.published import publish
 
 FOLDER = Path(__file__).with_name("screenshots")
 CAFES, CRON, MAIL = QUEUES = ("cafe-processing", "cron-jobs", "notifications")
@@ -43,6 +54,40 @@ cafes.errors.CafeUnreadable: cafes.opening_hours is neither a list nor null
 """
 
 
+@dataclass(frozen=True)
+class Sample:
+    """Ids of jobs to look at: one that failed, one that waits, a mail."""
+
+    failed: str
+    waiting: str
+    mail: str
+
+
+class ProcessCafe(Payload, frozen=True):
+    """As `cafes` has it."""
+
+    cafe_id: UUID
+    city_slug: str
+
+
+class SendMail(Payload, frozen=True):
+    """What its form is made of."""
+
+    to: str = Field(description="The address of who is written to.")
+    template: Literal["cafe-published", "cafe-declined", "opening-hours"]
+    send_at: AwareDatetime | None = Field(default=None, description="Not before this moment.")
+    with_photos: bool = True
+    smtp_password: Annotated[str, Secret()] = ""
+
+
+@job("process-cafe", queue=CAFES, attempts=5)
+async def _process_cafe(payload: ProcessCafe, ctx: Context[None]) -> None: ...
+
+
+@job("send-mail", queue=MAIL, attempts=5)
+async def _send_mail(payload: SendMail, ctx: Context[None]) -> None: ...
+
+
 class Earlier(BullMQBroker):
     """A broker whose clock is behind: what it does happened so long ago."""
 
@@ -57,15 +102,15 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with (
         EmbeddedValkey(port=0) as server,
-        _serving(server.tcp_url or "") as (url, failed),
+        _serving(server.tcp_url or "") as (url, sample),
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         for name, (width, height) in SIZES.items():
-            _photograph(browser, url, failed, name, width, height)
+            _photograph(browser, url, sample, name, width, height)
 
 
-def _photograph(browser: Browser, url: str, failed: str, name: str, width: int, height: int) -> None:
+def _photograph(browser: Browser, url: str, sample: Sample, name: str, width: int, height: int) -> None:
     page = browser.new_page(
         viewport={"width": width, "height": height},
         color_scheme="dark" if name == "dark" else "light",
@@ -78,7 +123,10 @@ def _photograph(browser: Browser, url: str, failed: str, name: str, width: int, 
         "workers": f"{url}/workers",
         "audit": f"{url}/audit",
         "jobs": f"{url}/jobs?queue={CAFES}&state=failed",
-        "job": f"{url}/job?queue={CAFES}&id={failed}",
+        "job": f"{url}/job?queue={CAFES}&id={sample.failed}",
+        "waiting-job": f"{url}/job?queue={CAFES}&id={sample.waiting}",
+        "again": f"{url}/job/again?queue={MAIL}&id={sample.mail}",
+        "run": f"{url}/run?queue={MAIL}&name=send-mail",
     }
     for what, address in pages.items():
         page.goto(address)
@@ -88,28 +136,28 @@ def _photograph(browser: Browser, url: str, failed: str, name: str, width: int, 
 
 
 @contextlib.contextmanager
-def _serving(redis: str) -> Generator[tuple[str, str]]:
-    """The dashboard over the sample, in a thread of its own: its address, and the id of a job that failed."""
-    told: list[tuple[str, str, Callable[[], None]]] = []
+def _serving(redis: str) -> Generator[tuple[str, "Sample"]]:
+    """The dashboard over the sample, in a thread of its own, and its address."""
+    told: list[tuple[str, Sample, Callable[[], None]]] = []
     ready = threading.Event()
 
     async def serve() -> None:
         async with _open(redis) as broker:
-            failed = await _fill(broker)
+            sample = await _fill(broker)
             control = Control(broker, QUEUES)
             live = Live(broker, control.queues)
             server = Server(create_app(control, live), live)
             with listen("127.0.0.1", 0) as listening:
                 url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-                told.append((url, failed, lambda: server.handle_exit(signal.SIGINT, None)))
+                told.append((url, sample, lambda: server.handle_exit(signal.SIGINT, None)))
                 ready.set()
                 await server.serve([listening])
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
     ready.wait(30)
-    url, failed, stop = told[0]
-    yield url, failed
+    url, sample, stop = told[0]
+    yield url, sample
     stop()
     thread.join(10)
 
@@ -122,8 +170,8 @@ async def _open(redis: str) -> AsyncGenerator[Earlier]:
     await broker.close()
 
 
-async def _fill(broker: Earlier) -> str:
-    """An hour of work; the id of a job that failed."""
+async def _fill(broker: Earlier) -> Sample:
+    """An hour of work."""
     for minutes in range(58, 2, -4):
         broker.ago_s = minutes * 60.0
         await broker.add([_cafe() for _ in range(CHANCE.randint(24, 60))])
@@ -138,8 +186,8 @@ async def _fill(broker: Earlier) -> str:
     await broker.add([NewJob(CRON, "update-cafe-stats", "{}", JobOptions(delay_s=3600.0 * n)) for n in range(1, 6)])
     await broker.add([_mail() for _ in range(27)])
     broker.ago_s = 4.0
-    for n, job in enumerate((await broker.exchange(CAFES, [], 16, LEASE)).jobs):
-        await broker.set_progress(CAFES, job.id, str(6 * n % 100))
+    for n, running in enumerate((await broker.exchange(CAFES, [], 16, LEASE)).jobs):
+        await broker.set_progress(CAFES, running.id, str(6 * n % 100))
     broker.ago_s = 0.0
     await broker.pause(MAIL)
     await fill_surroundings(broker)
@@ -147,7 +195,21 @@ async def _fill(broker: Earlier) -> str:
     for line in ("load cafe", "clean: 3 fields changed", "decide: 2 neighbours", "record: overtaken, once more"):
         await broker.add_log(CAFES, failed, line, 100)
     await broker.set_progress(CAFES, failed, "60")
-    return failed
+    await _tell_of_the_worker(broker)
+    [waiting] = await broker.list_jobs(CAFES, "waiting", 212, 1)
+    [mail] = await broker.list_jobs(MAIL, "waiting", 3, 1)
+    return Sample(failed, waiting.id, mail.id)
+
+
+async def _tell_of_the_worker(broker: Earlier) -> None:
+    """As its heartbeats do."""
+    beat = WorkerBeat(
+        name=LEASE.worker, host="worker-1", pid=31, version="0.1.0", release="1", app="cafes", started_at=1.0,
+        at=broker.now(), queues={CAFES: 16},
+    )  # fmt: skip
+    app = App(jobs=[_process_cafe, _send_mail], services=no_services, name="cafes")
+    await broker.board.put_document(BEAT, beat.name, beat.encode(), 600)
+    await broker.board.put_document(APP, app.name, publish(app, "1", broker.now()).encode(), 600)
 
 
 async def _work(broker: Earlier, queue: str, count: int, outcome: Callable[[], Outcome]) -> None:
