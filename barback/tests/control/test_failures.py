@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from barback.broker import JobRecord
 from barback.bullmq.codec import newest_stacktrace
-from barback.control.failures import Fingerprint, fingerprint, group, group_records, shape_of
+from barback.control.failures import (
+    Fingerprint,
+    RecentFailures,
+    fingerprint,
+    group,
+    group_records,
+    query_like,
+    shape_of,
+)
+from barback.control.matching import matches
+from barback.control.query import Query, parse
 from barback.options import JobOptions
 
 from .conftest import Store
@@ -120,6 +130,52 @@ async def test_the_newest_failures_of_a_queue_are_grouped(store: Store) -> None:
     [only] = found.groups
     assert (only.count, only.sample_id) == (20, "j29")
     assert only.fingerprint == Fingerprint("ReadTimeout", "cafes/jobs/process.py in process", "<n>")
+
+
+MESSAGES = st.lists(
+    st.sampled_from(
+        [
+            "no answer from",
+            "https://a.de/?x=1",
+            "'quoted'",
+            '"a b"',
+            "17",
+            "me@x.de",
+            "TimeoutError:",
+            "Ä\\ü",
+            "<n>",
+            "a",
+        ]
+    ),
+    max_size=6,
+).map(" ".join)
+
+
+@given(MESSAGES, st.sampled_from(["", "ValueError: ", "TypeError: a "]), st.integers(), st.integers())
+def test_a_groups_query_finds_all_of_it(message: str, kind: str, one: int, two: int) -> None:
+    records = [failed(str(n), f"{kind}{message} after {n} s", 1.0) for n in (one, two)]
+    for found in group_records(records, 2.0):
+        query = parse(query_like(found))
+        assert isinstance(query, Query)
+        of_it = [record for record in records if fingerprint(record.failed_reason or "") == found.fingerprint]
+        assert all(matches(query, record, 2.0) for record in of_it)
+
+
+def test_a_groups_query_is_made_of_the_words_of_its_message() -> None:
+    [found] = group_records([failed("1", "ReadTimeout: no answer from https://x.de in 3 s", 1.0)], 2.0)
+    assert query_like(found) == 'error:"ReadTimeout" error:"no answer from"'
+    [wordless] = group_records([failed("1", "17", 1.0)], 2.0)
+    assert query_like(wordless) == ""
+
+
+async def test_all_who_look_within_some_seconds_share_one_look(store: Store) -> None:
+    recent = RecentFailures(lambda: store.inspector)
+    await store.put("a", score=1, failedReason="A: no", finishedOn=1)
+    assert (await recent.group(store.queue)).looked == 1
+    await store.put("b", score=2, failedReason="A: no", finishedOn=2)
+    assert (await recent.group(store.queue)).looked == 1
+    recent.forget()
+    assert (await recent.group(store.queue)).looked == 2
 
 
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])

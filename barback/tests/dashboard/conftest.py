@@ -61,6 +61,7 @@ class Site:
         self._loop = asyncio.get_running_loop()
         await self.broker.open()
         await self._server.serve([self._socket])
+        await self.control.close()
         await self.broker.close()
 
     def run(self, work: Coroutine[Any, Any, ValueT]) -> ValueT:

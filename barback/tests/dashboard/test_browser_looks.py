@@ -3,6 +3,11 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from barback.control.actions import Matching
+from barback.control.bulk import Order
+from barback.control.failures import Fingerprint
+from barback.control.search import Listing
+from barback.inspector import Retry
 from barback.options import JobOptions
 
 from . import hostile
@@ -28,9 +33,9 @@ def test_the_keyboard_moves_selects_retries_finds_and_helps(site: Site, page: Pa
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_hidden()
     page.keyboard.press("/")
-    expect(page.get_by_label("Job id")).to_be_focused()
+    expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("jk?x")
-    expect(page.get_by_label("Job id")).to_have_value("jk?x")
+    expect(page.get_by_role("searchbox")).to_have_value("jk?x")
     page.keyboard.press("Escape")
     page.keyboard.press("r")
     expect(page.locator(".said")).to_have_text("1 job retried.")
@@ -73,11 +78,19 @@ def pages_of(site: Site) -> list[str]:
     site.run(publish_on(site.broker.board, published(site.queues[1], f"{hostile.SCRIPT}{'n' * 200}", app="hostile")))
     site.run(site.broker.pause(site.queues[0]))
     where = f"queue={site.queues[0]}"
+    selection = Matching(Listing(site.queues[0], "failed"), Fingerprint("T" * 200, "p" * 200, hostile.SCRIPT))
+    bulk = site.run(site.control.bulk.start(Order(selection, Retry(), "retry", "w" * 90, "s" * 300)))
     return [
         site.url,
         list_of(site, "failed"),
         list_of(site, "delayed"),
         list_of(site, "active"),
+        f"{list_of(site, 'failed')}&q=attempt:two+{'w' * 200}",
+        f"{list_of(site, 'failed')}&q=attempt:<9",
+        f"{site.url}/bulk/choose?{where}&state=delayed&q={'w' * 200}",
+        f"{site.url}/bulk?id={bulk.id}",
+        f"{site.url}/bulk/all",
+        f"{site.url}/failures",
         f"{site.url}/job?{where}&id=entities",
         f"{site.url}/job?{where}&id={'i' * 200}",
         f"{site.url}/job?{where}&id=waits",

@@ -82,4 +82,5 @@ async def _serve(settings: Settings, host: str, port: int, queues: tuple[str, ..
         with listen(host, port) as listening:
             log.info("dashboard started", url=address_of(host, port), queues=list(queues) or "all")
             await Server(At(PATH, create_app(control, live, sign_in)), live).serve([listening])
+        await control.close()
     log.info("dashboard stopped")

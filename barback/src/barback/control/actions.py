@@ -8,7 +8,7 @@ are retried is not retried a second time.
 
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -123,7 +123,7 @@ class Progress:
         return self.total is not None and self.done + self.skipped + self.failed >= self.total
 
 
-async def apply(operator: Operator, selection: Selection, action: Action) -> AsyncIterator[Progress]:
+async def apply(operator: Operator, selection: Selection, action: Action) -> AsyncGenerator[Progress]:
     """Act on all that is selected, and tell how far it is; the last one told is `finished`.
 
     Whoever stops listening stops it: what is done stays done. All targets are held in memory (some 200 bytes each).

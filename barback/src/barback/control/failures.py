@@ -1,10 +1,13 @@
 """Failed jobs grouped by what went wrong: the error's type, where it was raised, and the shape of its message."""
 
+import asyncio
 import re
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from barback.broker import JobRecord
+from barback.control.query import Query, Term
 from barback.inspector import Inspector
 
 NEWEST = 20_000
@@ -14,6 +17,10 @@ HOURS = 24
 LONGEST_SHAPE = 200
 LONGEST_LOOKED_AT = 1_000
 """Characters of a message from which its shape is made."""
+
+
+SHORTEST_WORD, MOST_WORDS = 3, 4
+"""Characters, and how many, by which jobs like these are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,9 @@ class Fingerprint:
     """`cafes/jobs/process.py in fetch`: the innermost line of the newest stack trace, without its number."""
     shape: str
     """The message with what changes from job to job left out: `no answer from <url> in <n> s`."""
+
+
+_Member = tuple[Fingerprint, JobRecord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,34 +64,74 @@ class Failures:
     total: int
 
 
+class RecentFailures:
+    """Groups as they were at most `for_s` seconds ago: all who look share one look."""
+
+    def __init__(self, inspector: Callable[[], Inspector], for_s: float = 5.0) -> None:
+        self._inspector, self._for_s = inspector, for_s
+        self._known: dict[tuple[str, int], tuple[float, Failures]] = {}
+        self._looking = asyncio.Lock()
+
+    async def group(self, queue: str, newest: int = NEWEST) -> Failures:
+        """As `group`."""
+        async with self._looking:
+            now = time.monotonic()
+            self._known = {key: known for key, known in self._known.items() if known[0] > now}
+            if (queue, newest) not in self._known:
+                found = await group(self._inspector(), queue, newest)
+                self._known[queue, newest] = time.monotonic() + self._for_s, found
+            return self._known[queue, newest][1]
+
+    def forget(self) -> None:
+        """Something was done to them."""
+        self._known.clear()
+
+
 async def group(inspector: Inspector, queue: str, newest: int = NEWEST) -> Failures:
     """Group the newest failed jobs of a queue."""
     total = await inspector.count(queue, "failed")
-    records: list[JobRecord] = []
+    # New failures push others down: those that are looked at twice count once.
+    found: dict[str, _Member] = {}
     position = 0
     while position < newest:
         scanned = await inspector.scan(queue, "failed", position, min(STEP, newest - position))
         if not scanned.looked:
             break
         position += scanned.looked
-        records += [seen.record for seen in scanned.jobs]
-    # New failures push others down: those that were looked at twice count once.
-    unique = {record.id: record for record in records}
-    return Failures(group_records(unique.values(), inspector.now()), len(unique), max(total, len(unique)))
+        # Between two steps others have their turn: a fingerprint costs some 40 microseconds.
+        found |= {seen.record.id: (fingerprint_of(seen.record), seen.record) for seen in scanned.jobs}
+    return Failures(_summarize_all(found.values(), inspector.now()), len(found), max(total, len(found)))
 
 
 def group_records(records: Iterable[JobRecord], now: float) -> list[FailureGroup]:
     """The same of records in any order. Pure."""
-    members: dict[Fingerprint, list[JobRecord]] = {}
-    for record in records:
-        members.setdefault(fingerprint_of(record), []).append(record)
-    groups = [_summarize(fingerprint, found, now) for fingerprint, found in members.items()]
-    return sorted(groups, key=lambda group: (-group.count, -group.last_at))
+    return _summarize_all(((fingerprint_of(record), record) for record in records), now)
+
+
+def query_like(group: FailureGroup) -> str:
+    """A query of the job list for all of a group, by the words of its message; it may let through others, too.
+
+    Empty: its message has no words that all of them share.
+    """
+    reason = group.sample_reason.casefold()
+    shape = re.split(r"<(?:n|text|url|email)>", group.fingerprint.shape)
+    words = [part.strip(" \"'`.,:;()[]") for part in (group.fingerprint.type, *shape)]
+    told = dict.fromkeys(word for word in words if len(word) >= SHORTEST_WORD and word.casefold() in reason)
+    longest = sorted(told, key=len, reverse=True)[:MOST_WORDS]
+    return str(Query(tuple(Term("error", word, quoted=True) for word in told if word in longest)))
 
 
 def fingerprint_of(record: JobRecord) -> Fingerprint:
     """Of a failed job; only its newest stack trace counts."""
     return fingerprint(record.failed_reason or "", record.stacktraces[-1] if record.stacktraces else "")
+
+
+def _summarize_all(found: Iterable[_Member], now: float) -> list[FailureGroup]:
+    members: dict[Fingerprint, list[JobRecord]] = {}
+    for fingerprint, record in found:
+        members.setdefault(fingerprint, []).append(record)
+    groups = [_summarize(fingerprint, records, now) for fingerprint, records in members.items()]
+    return sorted(groups, key=lambda group: (-group.count, -group.last_at))
 
 
 def _summarize(fingerprint: Fingerprint, records: Sequence[JobRecord], now: float) -> FailureGroup:

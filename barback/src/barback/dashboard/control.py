@@ -6,6 +6,8 @@ from typing import Literal
 
 from barback.broker import JobRecord, ListedState
 from barback.control import audit
+from barback.control.bulk import BulkActions
+from barback.control.failures import RecentFailures
 from barback.control.actions import InspectedBroker
 from barback.control.kept import Kept
 from barback.control.overview import Overviews
@@ -41,14 +43,6 @@ class QueueStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class JobPage:
-    """Some of the jobs in one state, and how many there are in each."""
-
-    status: QueueStatus
-    records: Sequence[JobRecord]
-
-
-@dataclass(frozen=True, slots=True)
 class JobDetails:
     """One job, and what it wrote to its log, oldest line first."""
 
@@ -76,6 +70,12 @@ class Control:
         self._queues = None if queues is None else tuple(queues)
         self._found = Kept(self._find_queues, FOUND_FOR_S)
         self.overviews = Overviews(broker, self.queues)
+        self.bulk = BulkActions(broker)
+        self.failures = RecentFailures(lambda: broker.inspector)
+
+    async def close(self) -> None:
+        """Before the broker is closed: end what still goes on."""
+        await self.bulk.close()
 
     @property
     def broker(self) -> InspectedBroker:
@@ -95,22 +95,22 @@ class Control:
         """Write down what somebody did."""
         await audit.record(self._broker.board, action)
 
-    async def jobs(self, queue: str, state: ListedState, start: int, count: int) -> JobPage:
-        """A page of jobs in the order in which they will run; finished ones newest first.
+    async def status(self, queue: str) -> QueueStatus:
+        """One of them.
 
         :raises UnknownQueue: it is not one of those that are shown.
         """
         await self.check(queue)
-        return JobPage(await self._status(queue), await self._broker.list_jobs(queue, state, start, count))
+        return await self._status(queue)
 
     async def job(self, queue: str, job_id: str) -> JobDetails | None:
-        """None: there is no such job. Raises as `jobs`."""
+        """None: there is no such job. Raises as `status`."""
         await self.check(queue)
         record = await self._broker.get(queue, job_id)
         return record and JobDetails(record, await self._broker.logs(queue, job_id))
 
     async def act(self, action: Action, queue: str, job_ids: Sequence[str]) -> Acted:
-        """Do it to each of these jobs, and say to which it could not be done. Raises as `jobs`."""
+        """Do it to each of these jobs, and say to which it could not be done. Raises as `status`."""
         await self.check(queue)
         done, refused = 0, dict[str, str]()
         for job_id in job_ids:
@@ -122,7 +122,7 @@ class Control:
         return Acted(done, refused)
 
     async def pause(self, queue: str) -> None:
-        """Let no worker start jobs of it; those that run go on. Raises as `jobs`."""
+        """Let no worker start jobs of it; those that run go on. Raises as `status`."""
         await self.check(queue)
         await self._broker.pause(queue)
 

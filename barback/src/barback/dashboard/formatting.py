@@ -36,6 +36,17 @@ def short(text: str | None, length: int = 120) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
+def end_of(text: str, length: int) -> str:
+    """The end of a text, as one printable line."""
+    text = printable(text)
+    return text if len(text) <= length else "…" + text[1 - length :]
+
+
+def line(text: str) -> str:
+    """Indented JSON in one line; line breaks stand only between its values."""
+    return re.sub(r"\n *", " ", text)
+
+
 def key(text: str) -> str:
     """What an element that shows this thing is called, so that it stays the same element when others come before it."""
     return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:12]

@@ -79,6 +79,11 @@ class Visit:
         return needed is not None and (self.user is None or self.user.may(needed))
 
     @property
+    def may_remove_all(self) -> bool:
+        """Whether jobs may be removed that nobody has looked at one by one."""
+        return self.user is None or self.user.may(Role.ADMIN)
+
+    @property
     def who(self) -> str:
         """Who asks; empty: nobody was asked."""
         user: User | None = self.request.scope.get("user")

@@ -16,6 +16,8 @@ STATIC = HERE / "static"
 
 FILTERS = (
     formatting.short,
+    formatting.end_of,
+    formatting.line,
     formatting.key,
     formatting.number,
     formatting.seconds,

@@ -1,10 +1,25 @@
 """One module a noun: it reads what is asked, asks `control`, and answers with a page. See docs/dashboard.md."""
 
 from barback.dashboard.pages import NavItem
-from barback.dashboard.routes import acting, again, audit, events, job, jobs, overview, queues, run, schedules, workers
+from barback.dashboard.routes import (
+    acting,
+    again,
+    audit,
+    bulk,
+    events,
+    failures,
+    job,
+    jobs,
+    overview,
+    queues,
+    run,
+    schedules,
+    workers,
+)
 
 NAV = (
     NavItem("overview", "Queues", "queues"),
+    NavItem("failures", "Failures", "alert"),
     NavItem("schedules", "Schedules", "clock"),
     NavItem("workers", "Workers", "worker"),
     NavItem("run", "Run a job", "play", acts=True),
@@ -13,6 +28,8 @@ NAV = (
 ROUTES = (
     *overview.routes,
     *jobs.routes,
+    *bulk.routes,
+    *failures.routes,
     *job.routes,
     *acting.routes,
     *again.routes,

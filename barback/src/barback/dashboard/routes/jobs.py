@@ -1,5 +1,8 @@
-"""The jobs of one queue in one state, and what can be done to several of them."""
+"""The jobs of one queue in one state, searched or page by page; and what can be done to several of them."""
 
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from starlette.exceptions import HTTPException
@@ -7,37 +10,123 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from barback.broker import LISTED_STATES, ListedState
-from barback.dashboard.control import ACTIONS, Action
+from barback.broker import JobRecord
+from barback.control.masking import ROW, show
+from barback.control.query import Query
+from barback.control.search import Budget, Cursor, Page, search
+from barback.control.secrets import Secrets, secrets_of
+from barback.dashboard.control import ACTIONS, Action, QueueStatus
 from barback.dashboard.pages import Visit
+from barback.dashboard.selecting import Asked, read, state_of
+from barback.inspector import Seen
 
 PAGE_SIZE = 50
+BUDGET = Budget(found=PAGE_SIZE)
+LIVE_WITHIN_S = 0.25
+"""A search that takes longer is not done again by itself whenever something happens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A job as its line shows it."""
+
+    record: JobRecord
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Through which jobs a search has looked, counted from 1, and for how long. `following` None: to the end."""
+
+    first: int
+    last: int
+    total: int
+    took_s: float
+    following: Cursor | None
+
+    @property
+    def quick(self) -> bool:
+        return self.took_s < LIVE_WITHIN_S
 
 
 async def jobs(request: Request) -> Response:
     visit = Visit(request)
-    queue, state, number = visit.query("queue"), _state(visit.query("state", "waiting")), visit.number("page", 1)
-    start = (max(number, 1) - 1) * PAGE_SIZE
-    page = await visit.control.jobs(queue, state, start, PAGE_SIZE)
+    asked = read(visit.request.query_params.get)
+    queue = await visit.control.status(asked.queue)
+    number = max(visit.number("page", 1), 1)
+    if asked.wrong:
+        return _page(visit, queue, asked)
+    if not asked.text:
+        page = await _search(visit, asked, Cursor((number - 1) * PAGE_SIZE))
+        return _page(visit, queue, asked, await _rows(visit, asked.queue, page.jobs), number=number)
+    cursor, began = Cursor.parse(visit.query("from")), time.monotonic()
+    page = await _search(visit, asked, cursor)
+    looked = _looked(cursor, page, time.monotonic() - began)
+    rows = await _rows(visit, asked.queue, page.jobs)
+    return _page(visit, queue, asked, rows, looked=looked, exact=await _exact(visit, asked))
+
+
+def _page(
+    visit: Visit,
+    queue: QueueStatus,
+    asked: Asked,
+    rows: Sequence[Row] = (),
+    *,
+    looked: Looked | None = None,
+    exact: JobRecord | None = None,
+    number: int = 1,
+) -> Response:
     return visit.page(
-        "jobs.html", only=queue, queue=page.status, records=page.records, state=state, start=start, size=PAGE_SIZE
+        "jobs.html",
+        only=queue.name,
+        queue=queue,
+        asked=asked,
+        rows=rows,
+        looked=looked,
+        exact=exact,
+        number=number,
+        size=PAGE_SIZE,
+        bulks=visit.control.bulk.running(queue.name),
     )
+
+
+async def _search(visit: Visit, asked: Asked, cursor: Cursor) -> Page:
+    return await search(visit.control.broker.inspector, asked.matching.listing, cursor, BUDGET)
+
+
+def _looked(cursor: Cursor, page: Page, took_s: float) -> Looked:
+    first = min(cursor.position, page.total)
+    last = page.next_cursor.position if page.next_cursor else page.total
+    return Looked(first + 1, max(last, first), page.total, took_s, page.next_cursor)
+
+
+async def _rows(visit: Visit, queue: str, seen: Sequence[Seen]) -> list[Row]:
+    secrets = await secrets_of(visit.control.broker.board, queue) if seen else Secrets({})
+    return [Row(one.record, _payload(one, secrets)) for one in seen]
+
+
+def _payload(seen: Seen, secrets: Secrets) -> str:
+    return show(seen.record.data, secrets.of(seen.record.name), ROW, size=seen.data_size).text
+
+
+async def _exact(visit: Visit, asked: Asked) -> JobRecord | None:
+    """The job whose id is what was looked for, whatever its state."""
+    query = asked.query
+    terms = query.terms if isinstance(query, Query) else ()
+    if len(terms) != 1 or terms[0].field not in ("any", "id") or terms[0].negated:
+        return None
+    [record] = await visit.control.broker.inspector.records(asked.queue, [terms[0].value])
+    return record
 
 
 async def act(request: Request) -> Response:
     visit = Visit(request)
     form = await visit.form()
-    queue, state = _one(form, "queue"), _state(_one(form, "state"))
+    queue, state = _one(form, "queue"), state_of(_one(form, "state"))
     action = _action(_one(form, "action"))
     acted = await visit.control.act(action, queue, form.get("id", []))
     await visit.record(action, queue, ", ".join(form.get("id", [])[:10]), acted)
-    return visit.see("jobs", action, acted, queue=queue, state=state)
-
-
-def _state(text: str) -> ListedState:
-    if text not in LISTED_STATES:
-        raise HTTPException(404)
-    return text
+    return visit.see("jobs", action, acted, queue=queue, state=state, q=_one(form, "q") or None)
 
 
 def _action(text: str) -> Action:

@@ -66,10 +66,10 @@
     if (pick) pick.click();
   }
 
+  // What the current row has for a key, or else the page.
   function press(key) {
-    const bar = one("[data-selection]");
-    if (bar?.hidden) select();
-    const button = one(`[data-key="${key}"]`);
+    const button = current()?.querySelector(`[data-key="${key}"]`) ?? one(`[data-key="${key}"]`);
+    if (button?.closest("[data-selection]")?.hidden) select();
     if (button && !button.closest("[hidden]")) button.click();
   }
 
@@ -78,6 +78,8 @@
     k: () => move(-1),
     x: select,
     r: () => press("r"),
+    a: () => press("a"),
+    g: () => press("g"),
     "/": () => one("input[type=search]")?.focus(),
     "?": () => one("#help").showModal(),
   };

@@ -1,0 +1,30 @@
+"""Which fields of the payloads in a queue no face may show: as the apps that work it declare them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from barback.board import Board
+from barback.control.workers import published_apps
+from barback.masking import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Of one queue: the paths, by the job's name."""
+
+    paths: Mapping[str, Sequence[Path]]
+
+    def of(self, name: str) -> Sequence[Path]:
+        """A name that nobody declares may be a misspelt one: it has all secrets of its queue."""
+        known = self.paths.get(name)
+        return sorted({path for paths in self.paths.values() for path in paths}) if known is None else known
+
+
+async def secrets_of(board: Board, queue: str) -> Secrets:
+    """Where several apps declare the same job, all of their secrets count."""
+    paths: dict[str, set[Path]] = {}
+    for app in await published_apps(board):
+        for job in app.jobs:
+            if job.queue == queue:
+                paths.setdefault(job.name, set()).update(job.secret)
+    return Secrets({name: sorted(found) for name, found in paths.items()})

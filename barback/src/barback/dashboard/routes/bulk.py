@@ -1,0 +1,131 @@
+"""What is done to all jobs that match: how many they are, how far it is, and what came of it."""
+
+from collections.abc import Mapping
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from barback.broker import ListedState
+from barback.control.actions import preview
+from barback.control.bulk import Order
+from barback.control.query import read_duration_s
+from barback.dashboard.pages import Visit
+from barback.dashboard.selecting import Asked, read
+from barback.dashboard.signing_in.refusals import role_too_low
+from barback.dashboard.signing_in.roles import Role
+from barback.errors import UsageError
+from barback.inspector import ACTS_ON, Action, Cancel, ChangeDelay, ChangePriority, Promote, Remove, Retry
+from barback.options import HIGHEST_PRIORITY_NUMBER
+
+KINDS: Mapping[str, type[Action]] = {
+    "retry": Retry,
+    "promote": Promote,
+    "priority": ChangePriority,
+    "delay": ChangeDelay,
+    "cancel": Cancel,
+    "remove": Remove,
+}
+"""As a form says it."""
+LONGEST_DELAY_S = 10 * 365 * 86_400.0
+WRONG = {
+    "priority": f"Expected a priority from 0 to {HIGHEST_PRIORITY_NUMBER:,}.",
+    "delay": "Expected a delay such as 90s, 10m or 1h30m, up to ten years.",
+    "many": "Two bulk actions are running already: wait for one of them to end, or stop it.",
+}
+
+
+def kinds_in(state: ListedState) -> list[str]:
+    """What can be done to all jobs of a state."""
+    return [name for name, kind in KINDS.items() if state in ACTS_ON[kind]]
+
+
+async def choose(request: Request) -> Response:
+    """Before anything is done: which jobs, how many, and what may be done to them."""
+    visit = Visit(request)
+    asked = read(visit.request.query_params.get)
+    await visit.control.check(asked.queue)
+    found = await preview(visit.control.broker.inspector, asked.matching)
+    wrong = WRONG.get(visit.query("wrong"))
+    return visit.page("bulk.html", only="", asked=asked, found=found, kinds=kinds_in(asked.state), wrong=wrong)
+
+
+async def start(request: Request) -> Response:
+    visit = Visit(request)
+    form = {name: values[0] for name, values in (await visit.form()).items()}
+    asked, did = read(form.get), form.get("action", "")
+    await visit.control.check(asked.queue)
+    if did not in kinds_in(asked.state):
+        raise HTTPException(400)
+    if did == "remove" and not visit.may_remove_all:
+        return role_too_low(request, Role.ADMIN.word)
+    action = _action(did, form)
+    if action is None:
+        return _again(visit, asked, did)
+    try:
+        bulk = await visit.control.bulk.start(Order(asked.matching, action, did, visit.who, asked.subject))
+    except UsageError:
+        return _again(visit, asked, "many")
+    visit.control.failures.forget()
+    return RedirectResponse(visit.url("bulk", id=bulk.id), 303)
+
+
+async def show(request: Request) -> Response:
+    visit = Visit(request)
+    bulk = visit.control.bulk.get(visit.query("id"))
+    if bulk is None:
+        return visit.page("bulk_gone.html", 404, only="")
+    return visit.page("bulk_progress.html", only="", bulk=bulk)
+
+
+async def all_known(request: Request) -> Response:
+    visit = Visit(request)
+    return visit.page("bulk_list.html", only="", bulks=visit.control.bulk.all())
+
+
+async def stop(request: Request) -> Response:
+    visit = Visit(request)
+    bulk_id = (await visit.form()).get("id", [""])[0]
+    bulk = visit.control.bulk.get(bulk_id)
+    if bulk is not None and visit.control.bulk.stop(bulk_id):
+        await visit.record("stop", bulk.order.queue, f"{bulk.order.did} {bulk.order.subject}")
+    return RedirectResponse(visit.url("bulk", id=bulk_id), 303)
+
+
+def _again(visit: Visit, asked: Asked, wrong: str) -> Response:
+    return RedirectResponse(visit.url("choose_bulk", **asked.address, wrong=wrong), 303)
+
+
+def _action(did: str, form: Mapping[str, str]) -> Action | None:
+    """None: its number cannot be read."""
+    match did:
+        case "retry":
+            return Retry()
+        case "promote":
+            return Promote()
+        case "remove":
+            return Remove()
+        case "cancel":
+            return Cancel("cancelled from the dashboard")
+        case "priority":
+            priority = _whole(form.get("priority", ""))
+            return None if priority is None else ChangePriority(priority)
+        case _:
+            delay_s = read_duration_s(form.get("delay", "").strip())
+            return None if delay_s is None or delay_s > LONGEST_DELAY_S else ChangeDelay(float(delay_s))
+
+
+def _whole(text: str) -> int | None:
+    """A priority; None: it is none."""
+    is_number = text.isascii() and text.isdecimal() and len(text) < 10
+    return int(text) if is_number and int(text) <= HIGHEST_PRIORITY_NUMBER else None
+
+
+routes = [
+    Route("/bulk", show, name="bulk"),
+    Route("/bulk/all", all_known, name="all_bulk"),
+    Route("/bulk/choose", choose, name="choose_bulk"),
+    Route("/bulk/start", start, name="start_bulk", methods=["POST"]),
+    Route("/bulk/stop", stop, name="stop_bulk", methods=["POST"]),
+]

@@ -1,0 +1,187 @@
+"""The list of jobs, without a browser: what it finds, how it says how far it looked, what it hides."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from html import unescape
+
+import httpx2
+import pytest
+from starlette.types import ASGIApp
+
+from barback.broker import Failed, Lease, NewJob, Settlement
+from barback.bullmq import BullMQBroker
+from barback.control.search import Budget
+from barback.dashboard import Control, Live, create_app
+from barback.dashboard.routes import jobs
+from barback.options import JobOptions
+from barback.telemetry.published import KIND, PublishedApp, PublishedJob
+
+ClientOf = Callable[[ASGIApp], httpx2.AsyncClient]
+Publish = Callable[[], Awaitable[None]]
+LEASE = Lease("w", 60.0)
+
+
+@pytest.fixture
+def client(client_of: ClientOf, broker: BullMQBroker, queue_name: str) -> httpx2.AsyncClient:
+    control = Control(broker, [queue_name])
+    return client_of(create_app(control, Live(broker, control.queues)))
+
+
+async def ask(client: httpx2.AsyncClient, queue: str, state: str = "waiting", **query: str | int) -> str:
+    """The page, as text."""
+    answer = await client.get("/jobs", params={"queue": queue, "state": state, **query})
+    assert answer.status_code == 200
+    return answer.text
+
+
+def ids(page: str) -> list[str]:
+    return re.findall(r'name="id" value="([^"]+)"', page)
+
+
+def link(page: str, rel: str) -> str:
+    """The address of the first link of that kind."""
+    return unescape(re.findall(rf'rel="{rel}" href="([^"]+)"', page)[0])
+
+
+async def add(broker: BullMQBroker, queue: str, count: int, **options: object) -> None:
+    made = [JobOptions(job_id=f"j-{n}", **options) for n in range(count)]  # pyright: ignore[reportArgumentType]
+    await broker.add([NewJob(queue, "send", json.dumps({"n": n}), one) for n, one in enumerate(made)])
+
+
+# ── page by page ────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_pages_of_a_list_follow_each_other(
+    client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str
+) -> None:
+    await add(broker, queue_name, 160)
+    first = await ask(client, queue_name)
+    assert "50 of 160" in first
+    second = (await client.get(link(first, "next"))).text
+    assert ids(second) == [f"j-{n}" for n in range(50, 100)]
+    last = await ask(client, queue_name, page=4)
+    assert ids(last) == [f"j-{n}" for n in range(150, 160)]
+    assert 'rel="next"' not in last
+    assert "page=3" in link(last, "prev")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "9" * 30, "999999999"])
+async def test_any_page_number_is_answered(client: httpx2.AsyncClient, queue_name: str, number: str) -> None:
+    await ask(client, queue_name, page=number)
+
+
+# ── searching ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_search_shows_what_matches_and_that_it_looked_to_the_end(
+    client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str
+) -> None:
+    await add(broker, queue_name, 120)
+    page = await ask(client, queue_name, q="payload.n:>=117")
+    assert ids(page) == ["j-117", "j-118", "j-119"]
+    assert "Looked through 120 of 120 waiting jobs" in page
+    assert ">go on<" not in page
+
+
+async def test_each_state_is_searched_by_the_same_query(
+    client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str
+) -> None:
+    page = await ask(client, queue_name, q="error:timeout -name:mail")
+    tabs = [unescape(address) for address in re.findall(r'href="([^"]+)"', page) if "state=failed" in address]
+    assert all("q=error%3Atimeout+-name%3Amail" in address for address in tabs)
+
+
+async def test_a_search_whose_budget_ended_says_how_far_it_looked_and_goes_on_from_there(
+    client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "BUDGET", Budget(found=50, jobs=60, seconds=60))
+    await add(broker, queue_name, 100)
+    page = await ask(client, queue_name, q="payload.n:99")
+    assert ids(page) == []
+    assert "Looked through 60 of 100 waiting jobs" in page
+    assert "No match so far" in page
+    following = (await client.get(link(page, "next"))).text
+    assert ids(following) == ["j-99"]
+    assert "100 of 100 waiting jobs" in following
+    assert "from the beginning" in following
+
+
+@pytest.mark.parametrize(("text", "position", "what"), [("attempt:two", 9, "Expected a number"), ("nme:a", 1, "name")])
+async def test_a_wrong_query_says_where_and_what_to_do_and_shows_no_jobs(
+    client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str, text: str, position: int, what: str
+) -> None:
+    await add(broker, queue_name, 1)
+    page = await ask(client, queue_name, q=text)
+    assert f"Character {position}:" in page
+    assert what in page
+    assert f'value="{text}"' in page
+    assert ids(page) == []
+
+
+async def test_an_id_is_found_whatever_its_state(
+    client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str
+) -> None:
+    await add(broker, queue_name, 1, delay_s=60.0)
+    for text in ("j-0", "id:j-0"):
+        page = await ask(client, queue_name, "waiting", q=text)
+        assert "The job with this id" in page
+        assert "delayed." in page
+    assert "The job with this id" not in await ask(client, queue_name, "waiting", q="-id:j-0")
+
+
+async def test_after_an_action_on_what_was_found_the_search_is_still_there(
+    client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str
+) -> None:
+    await add(broker, queue_name, 2, delay_s=60.0)
+    form = {"queue": queue_name, "state": "delayed", "q": "payload.n:1", "action": "promote", "id": "j-1"}
+    answer = await client.post("/jobs/act", data=form)
+    assert "q=payload.n%3A1" in answer.headers["location"]
+
+
+# ── what is shown of a job ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+async def publish(broker: BullMQBroker, queue_name: str) -> AsyncIterator[Publish]:
+    """What tells which fields of `send` are secret."""
+    app = PublishedApp(
+        queue_name, "1", 1.0, (PublishedJob("send", queue_name, None, (("token",), ("to", "*", "pin"))),)
+    )
+    yield lambda: broker.board.put_document(KIND, app.name, app.encode(), 60.0)
+    await broker.board.remove_document(KIND, app.name)
+
+
+async def test_declared_secrets_are_masked_also_under_a_name_that_nobody_declares(
+    client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str, publish: Publish
+) -> None:
+    await publish()
+    data = json.dumps({"token": "s3cret", "to": [{"pin": "s3cret", "city": "Leipzig"}]})
+    await broker.add([NewJob(queue_name, name, data) for name in ("send", "sennd")])
+    page = await ask(client, queue_name)
+    assert page.count("Leipzig") == 2
+    assert page.count("•••") == 4
+    assert "s3cret" not in page
+
+
+async def test_a_large_payload_is_not_fetched_for_a_list_and_shows_no_secret(
+    client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str, publish: Publish
+) -> None:
+    await broker.add([NewJob(queue_name, "big", json.dumps({"a": "x" * 32_000_000}))])
+    await broker.add([NewJob(queue_name, "send", json.dumps({"token": "s3cret" + "x" * 100_000}))])
+    page = await ask(client, queue_name)
+    assert len(page) < 40_000
+    assert "32,000," in page or "xxxx" in page
+    await publish()
+    page = await ask(client, queue_name)
+    assert "s3cret" not in page
+
+
+async def test_a_reason_stands_beside_its_job(
+    client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str
+) -> None:
+    await add(broker, queue_name, 1)
+    [job] = (await broker.exchange(queue_name, [], 1, LEASE)).jobs
+    await broker.exchange(queue_name, [Settlement(job, Failed("ValueError: <b>no</b>"))], 0, LEASE)
+    page = await ask(client, queue_name, "failed", q="error:ValueError")
+    assert "ValueError: &lt;b&gt;no&lt;/b&gt;" in page
