@@ -92,4 +92,4 @@ def test_a_group_of_failures_is_retried_by_keyboard(site: Site, page: Page) -> N
     page.get_by_role("link", name="Failures").click()
     expect(page.locator("tbody tr")).to_have_count(1)
     fail(site, "send-mail")
-    expect(page.locator("tbody tr")).to_have_count(2, timeout=12_000)
+    expect(page.locator("tbody tr")).to_have_count(2)

@@ -65,9 +65,9 @@ class Failures:
 
 
 class RecentFailures:
-    """Groups as they were at most `for_s` seconds ago: all who look share one look."""
+    """Groups as they were up to `for_s` seconds ago, or four times as long as a look takes: all share one look."""
 
-    def __init__(self, inspector: Callable[[], Inspector], for_s: float = 5.0) -> None:
+    def __init__(self, inspector: Callable[[], Inspector], for_s: float = 2.0) -> None:
         self._inspector, self._for_s = inspector, for_s
         self._known: dict[tuple[str, int], tuple[float, Failures]] = {}
         self._looking = asyncio.Lock()
@@ -79,7 +79,8 @@ class RecentFailures:
             self._known = {key: known for key, known in self._known.items() if known[0] > now}
             if (queue, newest) not in self._known:
                 found = await group(self._inspector(), queue, newest)
-                self._known[queue, newest] = time.monotonic() + self._for_s, found
+                took_s = time.monotonic() - now
+                self._known[queue, newest] = time.monotonic() + max(self._for_s, 4 * took_s), found
             return self._known[queue, newest][1]
 
     def forget(self) -> None:

@@ -44,7 +44,7 @@ def end_of(text: str, length: int) -> str:
 
 def line(text: str) -> str:
     """Indented JSON in one line; line breaks stand only between its values."""
-    return re.sub(r"\n *", " ", text)
+    return re.sub(r"\n *", " ", re.sub(r"(?<=[{\[])\n *|\n *(?=[}\]])", "", text))
 
 
 def key(text: str) -> str:

@@ -96,7 +96,8 @@
   // ── buttons ───────────────────────────────────────────────────────────────────────────────────────────
   function askFirst(button) {
     const dialog = one("#confirm");
-    dialog.querySelector("h2").textContent = button.dataset.confirm;
+    const chosen = button.closest("[data-selection]")?.querySelector("[data-selected]").textContent;
+    dialog.querySelector("h2").textContent = [button.dataset.confirm, chosen].filter(Boolean).join(" ");
     dialog.querySelector("[value=yes]").textContent = button.dataset.confirmDo;
     dialog.returnValue = "";
     dialog.addEventListener("close", () => dialog.returnValue === "yes" && button.form.requestSubmit(button), { once: true });

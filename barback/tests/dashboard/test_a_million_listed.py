@@ -1,0 +1,99 @@
+"""A million failed jobs through the dashboard's own routes: lists, a search that goes on, all that match. Prints it."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Iterator
+from html import unescape
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from barback.bullmq import BullMQBroker
+from barback.dashboard import Control, Live, create_app
+from drills.servers import Valkey
+
+from ..control.test_a_million_jobs import MILLION, _seed
+
+pytestmark = pytest.mark.slow
+
+QUEUE = "million"
+PAGE_S = 0.3
+SEARCH_S = 3.0
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = Valkey(Path(tmp_path_factory.mktemp("million")), "--save", "", "--appendonly", "no")
+    server.start()
+    _seed(server.url, QUEUE, "failed")
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+async def client(url: str) -> AsyncIterator[httpx2.AsyncClient]:
+    broker = BullMQBroker(url)
+    await broker.open()
+    control = Control(broker)
+    app = create_app(control, Live(broker, control.queues))
+    await control.queues()  # Found once, in the first seconds of a dashboard's life.
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://there", timeout=30) as asking:
+        yield asking
+    await control.close()
+    await broker.close()
+
+
+@pytest.mark.parametrize("number", [1, 2, MILLION // 100, MILLION // 50])
+async def test_any_page_of_the_list_is_there_in_less_than_300_ms(client: httpx2.AsyncClient, number: int) -> None:
+    await client.get("/jobs", params={"queue": QUEUE, "state": "failed", "page": 7})
+    began = time.perf_counter()
+    page = await client.get("/jobs", params={"queue": QUEUE, "state": "failed", "page": number})
+    took_s = time.perf_counter() - began
+    print(f"\npage {number:,}: {took_s * 1000:.0f} ms")
+    assert page.text.count('name="id"') == 50
+    assert took_s < PAGE_S
+
+
+async def test_a_match_in_the_last_percent_is_found_by_going_on(client: httpx2.AsyncClient) -> None:
+    address, pages, longest_s = f"/jobs?queue={QUEUE}&state=failed&q=payload.cafeId:5", 0, 0.0
+    while True:
+        began = time.perf_counter()
+        page = (await client.get(address)).text
+        longest_s, pages = max(longest_s, time.perf_counter() - began), pages + 1
+        found = re.findall(r'name="id" value="([^"]+)"', page)
+        following = re.findall(r'rel="next" href="([^"]+)"', page)
+        if found or not following:
+            break
+        address = unescape(following[0])
+    print(f"\nfound after {pages} pages, the longest {longest_s:.2f} s")
+    assert found == ["5"]
+    assert longest_s < SEARCH_S
+
+
+async def test_failures_of_a_million_are_grouped_from_the_newest(client: httpx2.AsyncClient) -> None:
+    for address in ("/failures", f"/failures?queue={QUEUE}", f"/failures?queue={QUEUE}"):
+        began = time.perf_counter()
+        page = (await client.get(address)).text
+        print(f"\n{address}: {time.perf_counter() - began:.2f} s")
+        assert "1 group of the newest" in page
+
+
+async def test_all_that_match_are_counted_and_retried_while_lists_stay_quick(client: httpx2.AsyncClient) -> None:
+    """Last: it changes what the others look at."""
+    form = {"queue": QUEUE, "state": "failed", "q": "payload.cafeId:>=990000"}
+    began = time.perf_counter()
+    page = (await client.get("/bulk/choose", params=form)).text
+    print(f"\npreview in {time.perf_counter() - began:.2f} s: {re.findall(r'<h1 id[^>]*>([^<]+)<', page)}")
+    assert time.perf_counter() - began < SEARCH_S
+    began, longest_s = time.perf_counter(), 0.0
+    address = (await client.post("/bulk/start", data=form | {"action": "retry"})).headers["location"]
+    while "every 1s" in (page := (await client.get(address)).text):
+        await asyncio.sleep(0.5)
+        listed = time.perf_counter()
+        await client.get("/jobs", params={"queue": QUEUE, "state": "failed"})
+        longest_s = max(longest_s, time.perf_counter() - listed)
+    print(f"\n10,000 of a million retried in {time.perf_counter() - began:.1f} s, lists meanwhile {longest_s:.2f} s")
+    assert re.search(r"<dt>done</dt><dd>10,000</dd>", page)
+    assert longest_s < 2 * PAGE_S
