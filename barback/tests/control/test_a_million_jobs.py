@@ -3,10 +3,8 @@
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
-import redis
 
 from barback.broker import ListedState
 from barback.bullmq import BullMQBroker
@@ -17,33 +15,17 @@ from barback.control.search import START, Budget, Cursor, Listing, search
 from barback.inspector import EVERYTHING, Needle, Retry, Sieve
 from drills.servers import Valkey
 
+from .a_million import MILLION, seed
+
 pytestmark = pytest.mark.slow
 
-MILLION = 1_000_000
 QUEUE = "million"
-FIRST_MS = 1_700_000_000_000
 STATES: Sequence[ListedState] = ("waiting", "failed")
 
 
 PAGE_S = 0.3
 STEP_MS = 10.0
 """Of the time of the server's one thread, all that belongs to the call included."""
-SEED = """
-local base, state, first, last, started = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-for n = first, last do
-  local id, at = string.format("%d", n), string.format("%d", started + n)
-  local data = '{"cafeId":' .. id .. ',"city":"leipzig","note":"' .. string.rep("x", 150) .. '"}'
-  redis.call("HSET", base .. id, "name", "process-cafe", "data", data, "opts", '{"attempts":3}', "timestamp", at)
-  if state == "failed" then
-    redis.call("HSET", base .. id, "failedReason", "TimeoutError: no answer in " .. id .. " ms", "atm", 3,
-      "finishedOn", at)
-    redis.call("ZADD", base .. "failed", at, id)
-  else
-    redis.call("LPUSH", base .. "wait", id)
-  end
-end
-redis.call("HSET", base .. "meta", "version", "bullmq:6.7.0")
-"""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +35,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.start()
     began = time.perf_counter()
     for state in STATES:
-        _seed(server.url, f"{QUEUE}-{state}", state)
+        seed(server.url, f"{QUEUE}-{state}", state)
     print(f"\nseeded in {time.perf_counter() - began:.0f} s")
     yield server.url
     server.stop()
@@ -65,13 +47,6 @@ async def broker(url: str) -> AsyncIterator[BullMQBroker]:
     await opened.open()
     yield opened
     await opened.close()
-
-
-def _seed(url: str, queue: str, state: ListedState) -> None:
-    client: Any = cast("Any", redis.Redis).from_url(url, db=1)
-    for first in range(0, MILLION, 5_000):
-        client.eval(SEED, 0, f"bull:{queue}:", state, first, first + 4_999, FIRST_MS)
-    client.close()
 
 
 def read(text: str) -> Query:

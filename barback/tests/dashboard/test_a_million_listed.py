@@ -9,12 +9,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from control.a_million import MILLION, seed
 
 from barback.bullmq import BullMQBroker
 from barback.dashboard import Control, Live, create_app
 from drills.servers import Valkey
-
-from ..control.test_a_million_jobs import MILLION, _seed
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +26,7 @@ SEARCH_S = 3.0
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = Valkey(Path(tmp_path_factory.mktemp("million")), "--save", "", "--appendonly", "no")
     server.start()
-    _seed(server.url, QUEUE, "failed")
+    seed(server.url, QUEUE, "failed")
     yield server.url
     server.stop()
 

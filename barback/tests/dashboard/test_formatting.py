@@ -12,6 +12,7 @@ from barback.dashboard.formatting import (
     SHOWN_CHARACTERS,
     beginning,
     coloured,
+    end_of,
     iso,
     line,
     number,
@@ -91,6 +92,22 @@ def test_a_short_text_is_one_line() -> None:
 
 def test_a_long_text_is_cut_and_says_so() -> None:
     assert beginning("x" * (SHOWN_CHARACTERS + 1_234)).endswith("\n… 1,234 more characters")
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
+def test_indented_json_in_one_line_is_the_same_json(value: object) -> None:
+    shown = line(json.dumps(value, indent=2))
+    assert "\n" not in shown
+    assert json.loads(shown) == value
+
+
+def test_the_end_of_a_text_is_one_line_that_says_what_is_left_out() -> None:
+    assert end_of("a\nb", 10) == "a\\nb"
+    assert end_of("x" * 50 + "end", 4) == "…end"
 
 
 def test_json_is_indented_and_coloured_and_what_is_none_stays_as_it_is() -> None:
