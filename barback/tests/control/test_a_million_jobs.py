@@ -13,9 +13,8 @@ from barback.control.failures import group
 from barback.control.query import Query, parse
 from barback.control.search import START, Budget, Cursor, Listing, search
 from barback.inspector import EVERYTHING, Needle, Retry, Sieve
+from drills.a_million import MILLION, seed
 from drills.servers import Valkey
-
-from .a_million import MILLION, seed
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from html import unescape
 
 import httpx2
@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from barback.broker import Failed, Lease, NewJob, Settlement
 from barback.bullmq import BullMQBroker
 from barback.control import audit
+from barback.control.actions import Progress
 from barback.dashboard import Control, Live, create_app
 from barback.dashboard.routes.bulk import KINDS
 from barback.dashboard.signing_in import Role, User
@@ -202,6 +203,42 @@ async def test_who_did_it_is_in_the_audit_log(
 
 
 # ── afterwards ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_while_it_runs_its_queue_says_so_and_it_can_be_stopped(
+    client: httpx2.AsyncClient, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = asyncio.Event()
+
+    async def held(*_: object) -> AsyncGenerator[Progress]:
+        yield Progress(looked=1_000, total=10, done=3)
+        await free.wait()
+        yield Progress(looked=1_000, total=10, done=6)
+        yield Progress(looked=1_000, total=10, done=10)
+
+    monkeypatch.setattr("barback.control.bulk.apply", held)
+    place = {"queue": queue_name, "state": "failed"}
+    begun = await client.post("/bulk/start", data=place | {"action": "retry"})
+    await asyncio.sleep(0)
+    page = (await client.get(begun.headers["location"])).text
+    assert 'max="10" value="3"' in page
+    assert "3 of 10." in page
+    assert "A bulk action is running here (retry)" in (await client.get("/jobs", params=place)).text
+    await client.post("/bulk/stop", data={"id": begun.headers["location"].partition("=")[2]})
+    assert "Stopping" in (await client.get(begun.headers["location"])).text
+    free.set()
+    page = await to_the_end(client, begun)
+    assert "It ended after 6 of 10. What is done stays done." in page
+    assert "A bulk action" not in (await client.get("/jobs", params=place)).text
+
+
+async def test_one_more_than_may_run_is_told_to_wait(
+    client: httpx2.AsyncClient, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("barback.control.bulk.MOST_RUNNING", 0)
+    form = {"queue": queue_name, "state": "failed", "action": "retry"}
+    answer = await client.post("/bulk/start", data=form)
+    assert "wait for one of them to end" in (await client.get(answer.headers["location"])).text
 
 
 async def test_all_who_look_see_what_was_begun(

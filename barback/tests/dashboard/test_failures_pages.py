@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from barback.bullmq import BullMQBroker
 from barback.dashboard import Control, Live, create_app
+from barback.dashboard.routes import failures
 
 from . import hostile
 from .test_bulk_pages import fail, fields, to_the_end, told
@@ -52,6 +53,19 @@ async def test_one_queue_is_shown_alone(client: httpx2.AsyncClient, broker: Bull
     await fail(broker, f"{queue_name}-b", "B: no")
     assert groups((await client.get("/failures", params={"queue": queue_name})).text) == [("A", 1)]
     assert (await client.get("/failures?queue=another")).status_code == 404
+
+
+async def test_of_many_the_newest_are_looked_at_and_more_on_request(
+    client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "NEWEST_AT_FIRST", 2)
+    await fail(broker, queue_name, "A: no", "B: no", "C: no")
+    page = (await client.get("/failures", params={"queue": queue_name})).text
+    assert "the newest 2 of 3 failed jobs" in page
+    [further] = [unescape(at) for at in re.findall(r'href="([^"]+further=1)"', page)]
+    page = (await client.get(further)).text
+    assert "3 groups of 3 failed jobs" in page
+    assert "further=1" not in page.partition('id="living"')[2].partition(">")[2]
 
 
 async def test_where_nothing_failed_it_says_so(client: httpx2.AsyncClient) -> None:

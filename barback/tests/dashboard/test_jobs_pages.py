@@ -130,6 +130,14 @@ async def test_an_id_is_found_whatever_its_state(
     assert "The job with this id" not in await ask(client, queue_name, "waiting", q="-id:j-0")
 
 
+@pytest.mark.parametrize(("within_s", "trigger"), [(60.0, "changed from:#live"), (0.0, "never")])
+async def test_only_a_search_that_was_quick_is_done_anew_with_each_event(
+    client: httpx2.AsyncClient, queue_name: str, monkeypatch: pytest.MonkeyPatch, within_s: float, trigger: str
+) -> None:
+    monkeypatch.setattr(jobs, "LIVE_WITHIN_S", within_s)
+    assert f'hx-trigger="{trigger}"' in await ask(client, queue_name, q="a")
+
+
 async def test_after_an_action_on_what_was_found_the_search_is_still_there(
     client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str
 ) -> None:

@@ -10,8 +10,8 @@ from barback.control.failures import NEWEST, FailureGroup, Failures, query_like
 from barback.dashboard.pages import Visit
 from barback.dashboard.selecting import Asked
 
-NEWEST_OF_EACH = 5_000
-"""Where all queues are shown."""
+NEWEST_AT_FIRST = 5_000
+"""Of each queue, in about a second; of one queue `further=1` looks at `NEWEST`."""
 MOST_SHOWN = 100
 
 
@@ -32,7 +32,7 @@ async def failures(request: Request) -> Response:
     if only:
         await visit.control.check(only)
     counts = {queue: await visit.control.broker.inspector.count(queue, "failed") for queue in queues}
-    newest = NEWEST if only else NEWEST_OF_EACH
+    newest = NEWEST if only and visit.query("further") == "1" else NEWEST_AT_FIRST
     shown = [queue for queue in queues if counts[queue] and only in ("", queue)]
     found = {queue: await visit.control.failures.group(queue, newest) for queue in shown}
     return visit.page(
@@ -44,6 +44,7 @@ async def failures(request: Request) -> Response:
         groups=sum(len(one.groups) for one in found.values()),
         looked=sum(one.looked for one in found.values()),
         total=sum(one.total for one in found.values()),
+        further=bool(only) and newest < NEWEST,
     )
 
 
