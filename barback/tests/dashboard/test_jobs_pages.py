@@ -175,11 +175,11 @@ async def test_declared_secrets_are_masked_also_under_a_name_that_nobody_declare
 async def test_a_large_payload_is_not_fetched_for_a_list_and_shows_no_secret(
     client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str, publish: Publish
 ) -> None:
-    await broker.add([NewJob(queue_name, "big", json.dumps({"a": "x" * 32_000_000}))])
+    await broker.add([NewJob(queue_name, "big", json.dumps({"a": "x" * 8_000_000}))])
     await broker.add([NewJob(queue_name, "send", json.dumps({"token": "s3cret" + "x" * 100_000}))])
     page = await ask(client, queue_name)
     assert len(page) < 40_000
-    assert "32,000," in page or "xxxx" in page
+    assert "(8,000,009 bytes in all)" in page
     await publish()
     page = await ask(client, queue_name)
     assert "s3cret" not in page

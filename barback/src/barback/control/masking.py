@@ -38,7 +38,7 @@ class Room:
 
 
 PAGE = Room()
-ROW = Room(read=16 * 1024, text=80, items=10, depth=4, head=200)
+ROW = Room(read=16 * 1024, text=80, items=10, depth=4, head=100)
 """For a line in a list."""
 
 
