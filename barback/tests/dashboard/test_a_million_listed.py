@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from html import unescape
 from pathlib import Path
+from statistics import median
 
 import httpx2
 import pytest
@@ -86,13 +87,15 @@ async def test_all_that_match_are_counted_and_retried_while_lists_stay_quick(cli
     page = (await client.get("/bulk/choose", params=form)).text
     print(f"\npreview in {time.perf_counter() - began:.2f} s: {re.findall(r'<h1 id[^>]*>([^<]+)<', page)}")
     assert time.perf_counter() - began < SEARCH_S
-    began, longest_s = time.perf_counter(), 0.0
+    began, lists_s = time.perf_counter(), list[float]()
     address = (await client.post("/bulk/start", data=form | {"action": "retry"})).headers["location"]
     while "every 1s" in (page := (await client.get(address)).text):
         await asyncio.sleep(0.5)
         listed = time.perf_counter()
         await client.get("/jobs", params={"queue": QUEUE, "state": "failed"})
-        longest_s = max(longest_s, time.perf_counter() - listed)
-    print(f"\n11,111 of a million retried in {time.perf_counter() - began:.1f} s, lists meanwhile {longest_s:.2f} s")
+        lists_s.append(time.perf_counter() - listed)
+    usual_s = median(lists_s)
+    took_s = time.perf_counter() - began
+    print(f"\n11,111 of a million retried in {took_s:.1f} s, lists {usual_s:.2f} s, at most {max(lists_s):.2f} s")
     assert re.search(r"<dt>done</dt><dd>11,111</dd>", page)
-    assert longest_s < 2 * PAGE_S
+    assert usual_s < PAGE_S
