@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal, Protocol
 
-from barback.broker import JobRecord, ListedState, QueueLimits
+from barback.broker import Broker, JobRecord, ListedState, QueueLimits
 from barback.errors import BrokerError
 
 # ── the server ──────────────────────────────────────────────────────────────────────────────────────────
@@ -272,3 +272,10 @@ class Operator(Inspector, Protocol):
         :raises InvalidOptions: `action` cannot be done in that state, or its number is out of range.
         """
         ...
+
+
+class InspectedBroker(Broker, Protocol):
+    """A broker whose jobs can be looked through, and acted on by many at once."""
+
+    @property
+    def inspector(self) -> Operator: ...

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from barback.answers import Answer
 from barback.broker import Broker, JobRecord, ListedState, NewJob
@@ -25,13 +25,6 @@ CHUNK = 1_000
 USUAL_LIMITS = PayloadLimits()
 MOST_REASONS = 100
 """Of those that could not be done so many are told one by one."""
-
-
-class InspectedBroker(Broker, Protocol):
-    """A broker whose jobs can be looked through, and acted on by many at once."""
-
-    @property
-    def inspector(self) -> Operator: ...
 
 
 # ── selecting ───────────────────────────────────────────────────────────────────────────────────────────

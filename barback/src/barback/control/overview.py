@@ -7,15 +7,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
-from barback.broker import Broker
 from barback.control.attention import Notice, Situation, attention
 from barback.control.kept import Kept
 from barback.control.metrics import STEPS, Histories, Past, Span
 from barback.control.schedules import ScheduleView, add_declared, list_schedules
 from barback.control.workers import live_workers, published_apps
-from barback.inspector import Glance, Operator, Server
+from barback.inspector import Glance, InspectedBroker, Server
 from barback.telemetry.beat import WorkerBeat
 from barback.telemetry.published import PublishedApp
 
@@ -23,13 +21,6 @@ FRESH_S = 5.0
 """Workers tell of themselves, and what they counted, no more often."""
 HISTORY_FRESH_S: Mapping[Span, float] = {"1h": FRESH_S, "24h": 30.0, "7d": 60.0}
 SURROUNDINGS_FRESH_S = 1.0
-
-
-class InspectedBroker(Broker, Protocol):
-    """A broker whose jobs can be looked through."""
-
-    @property
-    def inspector(self) -> Operator: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from barback.broker import JobRecord
-from barback.control.actions import InspectedBroker
 from barback.control.why import Facts, LiveWorkers, Why, why
 from barback.control.workers import live_workers, published_apps
-from barback.inspector import Family
+from barback.inspector import Family, InspectedBroker
 from barback.telemetry.beat import WorkerBeat
 from barback.telemetry.published import PublishedApp
 

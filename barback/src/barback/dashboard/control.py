@@ -1,4 +1,4 @@
-"""All that the dashboard knows of queues and may do to them, by the `Broker` Protocol alone."""
+"""What the routes share: `barback.control`, bound to one broker."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ from barback.broker import JobRecord, ListedState
 from barback.control import audit
 from barback.control.bulk import BulkActions
 from barback.control.failures import RecentFailures
-from barback.control.actions import InspectedBroker
 from barback.control.kept import Kept
 from barback.control.overview import Overviews
 from barback.control.workers import published_apps
 from barback.errors import BrokerError, UnknownQueue
+from barback.inspector import InspectedBroker
 
 FOUND_FOR_S = 1.0
 """Finding the queues may be a look through many keys: one for all who ask at the same time."""

@@ -86,7 +86,7 @@ def size(count: int | None) -> str:
     return f"{value:.0f} {unit}" if unit == "B" or value >= 99.5 else f"{value:.1f} {unit}"
 
 
-def line(values: Sequence[float], highest: float, width: int = 100, height: int = 24) -> str:
+def polyline(values: Sequence[float], highest: float, width: int = 100, height: int = 24) -> str:
     """The points of a line in an SVG drawing of that size; `highest`: of what reaches the top."""
     step, scale = width / max(1, len(values) - 1), (height - 2) / max(highest, 1)
     return " ".join(f"{i * step:.4g},{height - 1 - value * scale:.4g}" for i, value in enumerate(values))

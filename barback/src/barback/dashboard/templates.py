@@ -22,7 +22,7 @@ FILTERS = (
     formatting.number,
     formatting.seconds,
     formatting.size,
-    formatting.line,
+    formatting.polyline,
     formatting.iso,
     formatting.utc,
     formatting.percent,
