@@ -83,6 +83,7 @@ def test_a_group_of_failures_is_retried_by_keyboard(site: Site, page: Page) -> N
     fail_with(site, "Timeout: no answer in 3 s", "Timeout: no answer in 9 s", "KeyError: 'x'")
     page.goto(site.url)
     page.get_by_role("link", name="Failures").click()
+    expect(page.get_by_role("link", name="Timeout", exact=True)).to_be_visible()
     page.keyboard.press("j")
     expect(page.get_by_role("link", name="Timeout", exact=True)).to_be_focused()
     page.keyboard.press("r")

@@ -17,6 +17,7 @@ from barback.dashboard.formatting import (
     line,
     number,
     percent,
+    polyline,
     pretty,
     seconds,
     short,
@@ -149,7 +150,7 @@ def test_bytes_are_told_in_the_unit_that_fits(count: int | None, text: str) -> N
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=200))
 def test_a_line_stays_within_its_drawing_and_goes_from_left_to_right(values: list[int]) -> None:
-    points = [tuple(map(float, point.split(","))) for point in line(values, max(values)).split()]
+    points = [tuple(map(float, point.split(","))) for point in polyline(values, max(values)).split()]
     assert len(points) == len(values)
     assert all(0 <= x <= 100 and 0 <= y <= 24 for x, y in points)
     assert [x for x, _ in points] == sorted(x for x, _ in points)
