@@ -1,5 +1,6 @@
 """What the inspector tells of queues, the server, and one job."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -142,3 +143,10 @@ async def test_one_call_ends_after_so_many_bytes_or_jobs_found(store: Store) -> 
     assert 0 < scanned.looked < 6
     scanned = await store.inspector.scan(store.queue, "failed", 0, 100, wanted=2)
     assert (scanned.looked, scanned.last_id, [seen.record.id for seen in scanned.jobs]) == (2, "j4", ["j5", "j4"])
+
+
+async def test_two_who_ask_for_the_queues_at_once_are_told_all_of_them(own: BullMQBroker) -> None:
+    for number in range(20):
+        await own.add([NewJob(f"queue-{number}", "any", "{}")])
+    found = await asyncio.gather(*(own.inspector.queues() for _ in range(4)))
+    assert [len(queues) for queues in found] == [20] * 4

@@ -1,10 +1,13 @@
 """Pages: with and without a query, within a budget, while jobs come and go."""
 
+from dataclasses import replace
+
 import pytest
 
 from barback.broker import ListedState
 from barback.control.query import Query, parse
 from barback.control.search import START, Budget, Cursor, Listing, search
+from barback.control.secrets import Secrets
 
 from .conftest import Store
 
@@ -147,3 +150,15 @@ def test_a_cursor_that_is_none_is_the_beginning(text: str) -> None:
 
 def test_a_cursor_survives_an_id_with_anything_in_it() -> None:
     assert Cursor.parse(str(Cursor(7, "a.b\n<é>"))) == Cursor(7, "a.b\n<é>")
+
+
+@pytest.mark.parametrize(
+    "query", ["payload.token:hunter2", "payload.token:h*", "hunter2", "name:send payload.token:hunter2"]
+)
+async def test_a_secret_is_not_found_by_guessing_it(store: Store, query: str) -> None:
+    """Masking what is shown would be worth nothing."""
+    await store.put("a", "failed", name="send", data='{"token":"hunter2","to":"ada"}')
+    secrets = Secrets({"send": [("token",)]})
+    assert await all_ids(store, listing(store, query)) == [["a"]]
+    assert await all_ids(store, replace(listing(store, query), secrets=secrets)) == [[]]
+    assert await all_ids(store, replace(listing(store, "payload.to:ada"), secrets=secrets)) == [["a"]]

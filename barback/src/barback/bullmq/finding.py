@@ -1,5 +1,6 @@
 """Which queues are stored: looked for among all keys, some at a time."""
 
+import asyncio
 import time
 from math import inf
 
@@ -24,15 +25,18 @@ class QueueFinder:
         """In the round that is under way."""
         self._known: set[str] = set()
         self._looked_at: float | None = None
+        self._looking = asyncio.Lock()
+        """Two who look at once would each see a half of the keys."""
 
     async def queues(self) -> list[str]:
         """By name. One that is new or gone may be seen so some seconds later."""
-        now = time.monotonic()
-        if self._looked_at is None:
-            await self._look(inf)
-        elif self._cursor or now - self._looked_at > KNOWN_FOR_S:
-            await self._look(now + LOOK_FOR_S)
-        return sorted(self._known)
+        async with self._looking:
+            now = time.monotonic()
+            if self._looked_at is None:
+                await self._look(inf)
+            elif self._cursor or now - self._looked_at > KNOWN_FOR_S:
+                await self._look(now + LOOK_FOR_S)
+            return sorted(self._known)
 
     async def _look(self, until: float) -> None:
         while True:

@@ -63,7 +63,7 @@ async def preview(inspector: Inspector, selection: Selection, budget: Budget = B
     match selection:
         case Chosen():
             return Preview(len(selection.targets))
-        case Matching(Listing(queue, state, query), None) if not query:
+        case Matching(Listing(queue, state, query, _), None) if not query:
             return Preview(await inspector.count(queue, state))
         case Matching():
             return await _count(inspector, selection, budget)

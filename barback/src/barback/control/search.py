@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from barback.broker import JobRecord, ListedState
 from barback.control.matching import matches, sieve_of
 from barback.control.query import EVERY, Query
+from barback.control.secrets import NO_SECRETS, Secrets
 from barback.inspector import EVERYTHING, Inspector, Seen
 
 STEP = 500
@@ -20,11 +21,15 @@ IN_LISTS: tuple[ListedState, ...] = ("waiting", "active")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The jobs of one state of a queue that match; an empty query matches all."""
+    """The jobs of one state of a queue that match; an empty query matches all.
+
+    `secrets`: what is not to be found in their payloads.
+    """
 
     queue: str
     state: ListedState
     query: Query = EVERY
+    secrets: Secrets = NO_SECRETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,4 +145,6 @@ async def _matches(inspector: Inspector, listing: Listing, seen: Seen, now: floa
     record: JobRecord | None = seen.record
     if listing.query and seen.cut:
         [record] = await inspector.records(listing.queue, [seen.record.id])
-    return record is not None and matches(listing.query, record, now)
+    if record is None or not listing.query:
+        return record is not None
+    return matches(listing.query, listing.secrets.hide(record), now)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
 
+from barback.board import Board
 from barback.broker import LISTED_STATES, ListedState
 from barback.control.actions import Matching
 from barback.control.failures import Fingerprint
 from barback.control.query import Query, QueryError, parse
 from barback.control.search import Listing
+from barback.control.secrets import secrets_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +33,15 @@ class Asked:
         query = self.query
         return query if isinstance(query, QueryError) else None
 
-    @property
-    def matching(self) -> Matching:
-        """:raises HTTPException: the query is wrong; nothing is done with one that cannot be read."""
+    async def matching(self, board: Board) -> Matching:
+        """What is declared secret is not searched.
+
+        :raises HTTPException: the query is wrong; nothing is done with one that cannot be read."""
         query = self.query
         if isinstance(query, QueryError):
             raise HTTPException(400)
-        return Matching(Listing(self.queue, self.state, query), self.fingerprint)
+        listing = Listing(self.queue, self.state, query, await secrets_of(board, self.queue))
+        return Matching(listing, self.fingerprint)
 
     @property
     def address(self) -> Mapping[str, str]:

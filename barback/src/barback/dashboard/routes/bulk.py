@@ -46,7 +46,8 @@ async def choose(request: Request) -> Response:
     visit = Visit(request)
     asked = read(visit.request.query_params.get)
     await visit.control.check(asked.queue)
-    found = await preview(visit.control.broker.inspector, asked.matching)
+    broker = visit.control.broker
+    found = await preview(broker.inspector, await asked.matching(broker.board))
     wrong = WRONG.get(visit.query("wrong"))
     return visit.page("bulk.html", only="", asked=asked, found=found, kinds=kinds_in(asked.state), wrong=wrong)
 
@@ -64,7 +65,8 @@ async def start(request: Request) -> Response:
     if action is None:
         return _again(visit, asked, did)
     try:
-        bulk = await visit.control.bulk.start(Order(asked.matching, action, did, visit.who, asked.subject))
+        matching = await asked.matching(visit.control.broker.board)
+        bulk = await visit.control.bulk.start(Order(matching, action, did, visit.who, asked.subject))
     except UsageError:
         return _again(visit, asked, "many")
     visit.control.failures.forget()

@@ -14,7 +14,7 @@ from barback.broker import JobRecord
 from barback.control.masking import ROW, show
 from barback.control.query import Query
 from barback.control.search import Budget, Cursor, Page, search
-from barback.control.secrets import Secrets, secrets_of
+from barback.control.secrets import NO_SECRETS, Secrets, secrets_of
 from barback.dashboard.control import ACTIONS, Action, QueueStatus
 from barback.dashboard.pages import Visit
 from barback.dashboard.selecting import Asked, read, state_of
@@ -91,7 +91,8 @@ def _page(
 
 
 async def _search(visit: Visit, asked: Asked, cursor: Cursor) -> Page:
-    return await search(visit.control.broker.inspector, asked.matching.listing, cursor, BUDGET)
+    broker = visit.control.broker
+    return await search(broker.inspector, (await asked.matching(broker.board)).listing, cursor, BUDGET)
 
 
 def _looked(cursor: Cursor, page: Page, took_s: float) -> Looked:
@@ -101,7 +102,7 @@ def _looked(cursor: Cursor, page: Page, took_s: float) -> Looked:
 
 
 async def _rows(visit: Visit, queue: str, seen: Sequence[Seen]) -> list[Row]:
-    secrets = await secrets_of(visit.control.broker.board, queue) if seen else Secrets({})
+    secrets = await secrets_of(visit.control.broker.board, queue) if seen else NO_SECRETS
     return [Row(one.record, _payload(one, secrets)) for one in seen]
 
 
