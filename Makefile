@@ -26,8 +26,7 @@ demo: setup ## Import the sample into a temporary folder, work it, print the res
 	@$(UV) run --no-sync cafes demo
 
 test: setup $(NODE_READY) ## The tests, under 8 minutes on 2 cores
-	$(UV) run --no-sync pytest -m "not slow" -n 2 --dist worksteal barback/tests cafes/tests bench/tests
-	$(UV) run --no-sync pytest -m "not slow and not alone" -n 2 --dist worksteal drills # they mostly wait
+	$(UV) run --no-sync pytest -m "not slow and not alone" -n 3 --dist worksteal barback/tests cafes/tests bench/tests drills # three: they often wait
 	$(UV) run --no-sync pytest -m "not slow and alone" drills
 
 test-full: test ## All tests: long drills and big imports too

@@ -74,6 +74,8 @@ def test_a_hostile_queue_is_but_a_name(valkey_url: str, queue_name: str, page: P
             page.get_by_role("button", name="Resume").click()
             expect(page.locator(".said")).to_contain_text("resumed")
     finally:
+        # First the tab: it would complain of a site that is gone.
+        page.close()
         site.stop()
 
 

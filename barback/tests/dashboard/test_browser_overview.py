@@ -121,7 +121,7 @@ def test_nothing_hostile_acts_on_any_of_these_pages_and_on_a_phone_none_is_wider
         assert page.evaluate("document.documentElement.scrollWidth") == 360, address
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["light", "dark"])
 def test_axe_finds_no_fault_on_these_pages(site: Site, open_page: OpenPage, faults_of: FaultsOf, dark: bool) -> None:
     page = open_page(dark=dark)
     for address in fill(site):
