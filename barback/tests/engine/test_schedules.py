@@ -670,6 +670,32 @@ async def test_a_missed_slot_that_is_fetched_before_it_is_taken_back_is_left_out
     assert outcome == Completed('{"skipped": "its slot was missed"}')
 
 
+async def test_a_missed_slot_that_was_fetched_is_left_out_though_later_ones_are_missed_meanwhile(
+    clock: Movable, update: Job[UpdateStats, None, Any]
+) -> None:
+    """P14: workers that come back start slowly."""
+    scheduler = scheduler_of(clock, replace(minutely(update), missed="skip"))
+    await scheduler.apply()
+    await clock.move_clock(600)
+    [fetched] = (await clock.exchange(update.queue, [], 1, LEASE)).jobs
+    for _ in range(3):
+        await scheduler.tick()
+        await clock.move_clock(600)
+    assert await Runs(clock).watch(fetched, never) == Completed('{"skipped": "its slot was missed"}')
+
+
+async def test_a_ticker_that_was_not_the_first_does_not_take_back_that_a_slot_is_left_out(
+    clock: Movable, update: Job[UpdateStats, None, Any]
+) -> None:
+    """P14: of two that come back at the same moment."""
+    await scheduler_of(clock, replace(minutely(update), missed="skip")).apply()
+    await clock.move_clock(600)
+    [fetched] = (await clock.exchange(update.queue, [], 1, LEASE)).jobs
+    [schedule] = await clock.schedules(update.queue)
+    await asyncio.gather(*(Ticker(clock, [update.queue]).advance(update.queue, schedule) for _ in range(3)))
+    assert await Runs(clock).watch(fetched, never) == Completed('{"skipped": "its slot was missed"}')
+
+
 async def never() -> Outcome:
     pytest.fail("it was run")
 

@@ -34,6 +34,7 @@ class Mark:
 
 NO_APP = ""
 """The app in the marks of schedules that no app declares: no deploy removes them."""
+SKIPS_KEPT = 20
 PUTTING = "putting"
 """The fingerprint while it is being put: should that be interrupted, it is put again."""
 
@@ -66,6 +67,28 @@ def read_notes(notes: Mapping[str, str], kind: str, make: Callable[..., NoteT]) 
             with contextlib.suppress(ValueError, TypeError):
                 read[name.removeprefix(kind)] = make(**json.loads(text))
     return read
+
+
+async def note_skip(broker: Broker, queue: str, schedule: StoredSchedule, by: str, *, skipped: bool) -> None:
+    """That its slot is left out, as ticker `by` says, or that this one does not say so any more.
+
+    The slot's job may be fetched before it is taken back: whoever is about to run it looks here. The next slots may be
+    missed meanwhile, so that some are kept; and a ticker that was not the first takes back its own word only.
+    """
+    name, slot = SKIP + schedule.id, f"{schedule.next_at}@{by}"
+    while True:
+        known = (await broker.notes(queue, name)).get(name)
+        others = [one for one in (known or "").split(",") if one and one != slot]
+        told = ",".join([*others, slot][-SKIPS_KEPT:] if skipped else others) or None
+        if told == known or await broker.set_notes(queue, {name: told}, expected={name: known}):
+            return
+
+
+async def is_skipped(broker: Broker, queue: str, schedule_id: str, slot: float) -> bool:
+    """Whether that slot is left out."""
+    name = SKIP + schedule_id
+    noted = (await broker.notes(queue, name)).get(name, "")
+    return any(one.partition("@")[0] == str(slot) for one in noted.split(","))
 
 
 _STORED = TypeAdapter(StoredSchedule)

@@ -13,7 +13,7 @@ import structlog
 
 from barback.broker import Broker, Completed, Failed, FetchedJob, HandedBack, Outcome
 from barback.errors import BrokerUnavailable
-from barback.schedules.marks import HAND, RUN, SKIP, Mark, read_mark, read_notes
+from barback.schedules.marks import HAND, RUN, Mark, is_skipped, read_mark, read_notes
 from barback.schedules.ticker import Ticker
 from barback.slots import slot_of
 
@@ -106,9 +106,8 @@ class Runs:
         schedule = await self._broker.schedule(job.queue, job.schedule_id or "")
         if schedule is not None and schedule.job_id == job.id:
             await Ticker(self._broker, [job.queue]).advance(job.queue, schedule)
-        note = f"{SKIP}{job.schedule_id}"
-        noted = (await self._broker.notes(job.queue, note)).get(note)
-        return "its slot was missed" if noted == str(slot_of(job.id)) else None
+        skipped = await is_skipped(self._broker, job.queue, job.schedule_id or "", slot_of(job.id))
+        return "its slot was missed" if skipped else None
 
     async def _overlapping(self, job: FetchedJob, mark: Mark) -> str | None:
         if mark.overlap != "skip":

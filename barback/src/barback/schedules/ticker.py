@@ -5,6 +5,7 @@ bull-board) goes on too. Slots that passed while nobody ticked are none, one or 
 """
 
 import asyncio
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain, islice
@@ -15,7 +16,7 @@ from barback.broker import Broker, StoredSchedule
 from barback.errors import BarbackError, BrokerError
 from barback.outage import Outage
 from barback.schedule import Missed
-from barback.schedules.marks import SKIP, read_mark
+from barback.schedules.marks import note_skip, read_mark
 from barback.seldom import Seldom
 from barback.slots import slot_id
 
@@ -43,6 +44,7 @@ class Ticker:
         self._broker = broker
         self._queues = queues
         self._outage = outage or Outage()
+        self._name = os.urandom(6).hex()
         self._seldom = Seldom(SAID_EVERY_S)
 
     async def run(self) -> None:
@@ -116,11 +118,11 @@ class Ticker:
                     self._say_over(queue, schedule)
                     return None
             if late and missed == "skip":
-                await self._note_skip(queue, schedule, schedule.next_at)
+                await note_skip(self._broker, queue, schedule, self._name, skipped=True)
             made = await self._make(queue, schedule, following)
             if made is None:
                 if late and missed == "skip":
-                    await self._note_skip(queue, schedule, None)
+                    await note_skip(self._broker, queue, schedule, self._name, skipped=False)
                 return now + RETRY_S
             log.info(
                 "schedule due", queue=queue, schedule=schedule.id, job=schedule.name,
@@ -159,10 +161,6 @@ class Ticker:
         if self._seldom.may_say(("stuck", queue, schedule.id)):
             log.error("schedule not advanced: BullMQ makes no job of its next slots", queue=queue, schedule=schedule.id)
         return None
-
-    async def _note_skip(self, queue: str, schedule: StoredSchedule, slot: float | None) -> None:
-        """Its job may be fetched before it is taken back: whoever is about to run it looks there."""
-        await self._broker.set_notes(queue, {SKIP + schedule.id: None if slot is None else str(slot)})
 
     async def _take_back(self, queue: str, schedule: StoredSchedule) -> None:
         """Remove the job of a slot that was missed and shall not run."""
