@@ -172,6 +172,19 @@ async def test_declared_secrets_are_masked_also_under_a_name_that_nobody_declare
     assert "s3cret" not in page
 
 
+@pytest.mark.parametrize("path", ["/job", "/job/text", "/job/again"])
+async def test_a_job_of_a_name_that_nobody_declares_shows_no_secret_of_its_queue(
+    path: str, client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str, publish: Publish
+) -> None:
+    await publish()
+    data = json.dumps({"token": "s3cret", "city": "Leipzig"})
+    await broker.add([NewJob(queue_name, "sennd", data, JobOptions(job_id="a"))])
+    answer = await client.get(path, params={"queue": queue_name, "id": "a", "what": "payload"})
+    assert answer.status_code == 200
+    assert "Leipzig" in answer.text
+    assert "s3cret" not in answer.text
+
+
 async def test_a_large_payload_is_not_fetched_for_a_list_and_shows_no_secret(
     client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str, publish: Publish
 ) -> None:

@@ -4,6 +4,7 @@ In doubt nothing is shown: a text that cannot be read, or is too large to be, ma
 """
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -40,6 +41,8 @@ class Room:
 PAGE = Room()
 ROW = Room(read=16 * 1024, text=80, items=10, depth=4, head=100)
 """For a line in a list."""
+UNCUT = Room(read=sys.maxsize, text=sys.maxsize, items=sys.maxsize, depth=200, head=0)
+"""Nothing is cut but what lies deeper than any payload of ours may."""
 
 
 def show(data: str, secrets: Sequence[Sequence[str]] = (), room: Room = PAGE, *, size: int | None = None) -> Shown:

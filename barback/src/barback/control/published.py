@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from barback.masking import Path
 from barback.options import JobOptions
 from barback.retry import Custom
 from barback.telemetry.published import PublishedApp, PublishedJob
@@ -14,12 +13,6 @@ def find_job(apps: Sequence[PublishedApp], queue: str, name: str) -> PublishedJo
     newest_first = sorted(apps, key=lambda app: app.at, reverse=True)
     found = (job for app in newest_first for job in app.jobs if (job.queue, job.name) == (queue, name))
     return next(found, None)
-
-
-def secrets_of(apps: Sequence[PublishedApp], queue: str, name: str) -> list[Path]:
-    """What any app says is secret in the payload of this job."""
-    jobs = (job for app in apps for job in app.jobs if (job.queue, job.name) == (queue, name))
-    return sorted({path for job in jobs for path in job.secret})
 
 
 def options_of(job: PublishedJob) -> JobOptions:

@@ -1,13 +1,14 @@
 """Which fields of the payloads in a queue no face may show: as the apps that work it declare them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from barback.board import Board
 from barback.broker import JobRecord
+from barback.control.masking import UNCUT, show
 from barback.control.workers import published_apps
-from barback.masking import MASK, Path, mask
+from barback.masking import Path
+from barback.telemetry.published import PublishedApp
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +25,21 @@ class Secrets:
     def hide(self, record: JobRecord) -> JobRecord:
         """The job as somebody may search it: what is masked cannot be found by guessing it."""
         paths = self.of(record.name)
-        if not paths:
-            return record
-        try:
-            shown = json.dumps(mask(json.loads(record.data), paths), ensure_ascii=False)
-        except (ValueError, RecursionError):
-            shown = json.dumps(MASK)
-        return replace(record, data=shown)
+        return replace(record, data=show(record.data, paths, UNCUT).text) if paths else record
 
 
 NO_SECRETS = Secrets({})
 
 
 async def secrets_of(board: Board, queue: str) -> Secrets:
+    """As the apps declare them now."""
+    return secrets_in(await published_apps(board), queue)
+
+
+def secrets_in(apps: Sequence[PublishedApp], queue: str) -> Secrets:
     """Where several apps declare the same job, all of their secrets count."""
     paths: dict[str, set[Path]] = {}
-    for app in await published_apps(board):
+    for app in apps:
         for job in app.jobs:
             if job.queue == queue:
                 paths.setdefault(job.name, set()).update(job.secret)

@@ -11,7 +11,8 @@ from starlette.routing import Route
 from barback.answers import Created
 from barback.broker import JobRecord
 from barback.control.actions import run_again
-from barback.control.published import find_job, secrets_of
+from barback.control.published import find_job
+from barback.control.secrets import secrets_in
 from barback.control.workers import published_apps
 from barback.dashboard.editor import JSON_NAME, LARGEST, Editor, editor_of
 from barback.dashboard.pages import Visit
@@ -70,7 +71,7 @@ async def _editor(visit: Visit, record: JobRecord, *, as_json: bool) -> Editor |
         return None
     apps = await published_apps(visit.control.broker.board)
     declared = find_job(apps, record.queue, record.name)
-    secrets = secrets_of(apps, record.queue, record.name)
+    secrets = secrets_in(apps, record.queue).of(record.name)
     return editor_of(declared.schema if declared else None, secrets, before, as_json=as_json)
 
 

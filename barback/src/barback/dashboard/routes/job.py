@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from barback.broker import JobRecord
 from barback.control import masking, waiting
-from barback.control.published import secrets_of
+from barback.control.secrets import secrets_in, secrets_of
 from barback.control.timeline import tell, waited_s
 from barback.control.why import why
 from barback.control.workers import live_workers, published_apps
@@ -49,7 +49,7 @@ async def job(request: Request) -> Response:
         worker=_worker_of(record, beats),
         family=family,
         stands_for=stands_for,
-        payload=masking.show(record.data, secrets_of(apps, queue, record.name)),
+        payload=masking.show(record.data, secrets_in(apps, queue).of(record.name)),
         result=None if record.result is None else masking.show(record.result),
         most_read=MOST_READ,
     )
@@ -62,7 +62,7 @@ async def text(request: Request) -> Response:
     found = await visit.control.job(queue, visit.query("id"))
     if found is None or what not in ("payload", "result"):
         raise HTTPException(404)
-    secrets = secrets_of(await published_apps(visit.control.broker.board), queue, found.record.name)
+    secrets = (await secrets_of(visit.control.broker.board, queue)).of(found.record.name)
     is_payload = what == "payload"
     shown = masking.show(
         found.record.data if is_payload else found.record.result or "", secrets if is_payload else (), WHOLE
