@@ -3,7 +3,7 @@
 import asyncio
 
 from barback.broker import Lease, NewFlow, NewJob, QueueLimits
-from barback.control.waiting import gather, gather_queue, who_works, whys_of_page
+from barback.control.waiting import gather, who_works, whys_of_page
 from barback.control.why import LiveWorkers, Why, why
 from barback.options import Deduplication, JobOptions
 from barback.telemetry.beat import KIND, WorkerBeat
@@ -132,8 +132,20 @@ async def test_each_row_of_a_list_is_told_by_its_place_alone(store: Store) -> No
     for name in ("a", "b", "c"):
         await add(store, name)
     records = await store.broker.list_jobs(store.queue, "waiting", 1, 2)
-    whys = whys_of_page(records, await gather_queue(store.broker, store.queue), 1)
+    whys = await whys_of_page(store.broker, store.queue, records, 1)
     assert {job_id: told.sentence for job_id, told in whys.items()} == {"b": "Behind 1 job.", "c": "Behind 2 jobs."}
+    assert await whys_of_page(store.broker, store.queue, records, None) == {}
+
+
+async def test_rows_that_wait_for_a_moment_or_for_children_are_told_by_that(store: Store) -> None:
+    child = NewFlow(NewJob(store.queue, "any", "{}", JobOptions(job_id="child", delay_s=600.0)))
+    await store.broker.add_flow(NewFlow(NewJob(store.queue, "any", "{}", JobOptions(job_id="parent")), [child]))
+    told = dict[str, Why]()
+    for state in ("delayed", "waiting-children"):
+        records = await store.broker.list_jobs(store.queue, state, 0, 9)
+        told |= await whys_of_page(store.broker, store.queue, records, None)
+    assert {job_id: one.cause for job_id, one in told.items()} == {"child": "delay", "parent": "children"}
+    assert told["child"].until is not None
 
 
 # ── who works ───────────────────────────────────────────────────────────────────────────────────────────

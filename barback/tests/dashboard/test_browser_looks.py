@@ -109,6 +109,19 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(site: Site, open_page: Open
         assert page.evaluate("document.documentElement.scrollWidth") == 360, address
 
 
+def test_on_a_phone_every_page_is_one_touch_away_and_its_name_is_seen(site: Site, open_page: OpenPage) -> None:
+    page = open_page(360, has_touch=True, is_mobile=True)
+    for name in ("Queues", "Failures", "Schedules", "Workers", "Run a job", "Audit log"):
+        page.goto(f"{list_of(site, 'failed')}")
+        link = page.get_by_role("navigation", name="Pages").get_by_text(name)
+        box = link.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
+        link.tap()
+        assert page.locator("nav [aria-current=page]").inner_text() == name
+
+
 def test_motion_is_left_out_on_request(site: Site, open_page: OpenPage) -> None:
     page = open_page(reduced_motion="reduce")
     page.goto(site.url)

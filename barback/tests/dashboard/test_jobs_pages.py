@@ -66,6 +66,15 @@ async def test_pages_of_a_list_follow_each_other(
     assert "page=3" in link(last, "prev")
 
 
+async def test_each_row_that_waits_says_why(client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str) -> None:
+    await add(broker, queue_name, 2)
+    said = f"No live worker works queue &#39;{queue_name}&#39;: start one."
+    assert (await ask(client, queue_name)).count(said) == 2
+    assert (await ask(client, queue_name, q="payload.n:1")).count(said) == 1
+    await broker.exchange(queue_name, [], 2, LEASE)
+    assert said not in await ask(client, queue_name, "active")
+
+
 @pytest.mark.parametrize("number", ["0", "-1", "x", "9" * 30, "999999999"])
 async def test_any_page_number_is_answered(client: httpx2.AsyncClient, queue_name: str, number: str) -> None:
     await ask(client, queue_name, page=number)

@@ -45,17 +45,10 @@ async def gather_queue(broker: InspectedBroker, queue: str) -> QueueFacts:
 
 async def gather(broker: InspectedBroker, record: JobRecord) -> Facts:
     """All that is known of why this job waits."""
-    inspector, queue = broker.inspector, record.queue
-    facts = await gather_queue(broker, queue)
-    match record.state:
-        case "waiting" | "prioritized":
-            return facts_of(record, facts, place=await inspector.place(queue, record.state, record.id))
-        case "delayed":
-            return facts_of(record, facts, due_at=await inspector.due_at(queue, record.id))
-        case "waiting-children":
-            return facts_of(record, facts, family=await inspector.family(queue, record.id))
-        case _:
-            return facts_of(record, facts)
+    facts, place = await gather_queue(broker, record.queue), None
+    if record.state in ("waiting", "prioritized"):
+        place = await broker.inspector.place(record.queue, record.state, record.id)
+    return await _facts_of(broker, record, facts, place)
 
 
 def facts_of(
@@ -66,7 +59,7 @@ def facts_of(
     due_at: float | None = None,
     family: Family | None = None,
 ) -> Facts:
-    """Of one job of the queue. A list knows the `place` of each of its rows by itself."""
+    """Of one job of the queue."""
     pending = family.pending if family else ()
     return Facts(
         record, facts.now, facts.workers, facts.paused, facts.limited_for_s, facts.concurrency, facts.active, place,
@@ -74,10 +67,36 @@ def facts_of(
     )  # fmt: skip
 
 
-def whys_of_page(records: Sequence[JobRecord], facts: QueueFacts, start: int) -> dict[str, Why]:
-    """By id, why each job of a page of one state waits; `start`: how many jobs come before the page."""
-    told = {record.id: why(facts_of(record, facts, place=start + n)) for n, record in enumerate(records)}
-    return {job_id: reason for job_id, reason in told.items() if reason is not None}
+async def whys_of_page(
+    broker: InspectedBroker, queue: str, records: Sequence[JobRecord], start: int | None
+) -> dict[str, Why]:
+    """By id, why each of these jobs of one state waits.
+
+    `start`: how many jobs come before the page; None: nobody knows, as in a search, and how far back a job is remains
+    untold.
+    """
+    if not records:
+        return {}
+    facts = await gather_queue(broker, queue)
+    each = await asyncio.gather(
+        *(_facts_of(broker, record, facts, None if start is None else start + n) for n, record in enumerate(records))
+    )
+    told = {of.record.id: why(of) for of in each}
+    return {
+        job_id: reason
+        for job_id, reason in told.items()
+        if reason is not None and (start is not None or reason.cause != "behind")
+    }
+
+
+async def _facts_of(broker: InspectedBroker, record: JobRecord, facts: QueueFacts, place: int | None) -> Facts:
+    match record.state:
+        case "delayed":
+            return facts_of(record, facts, due_at=await broker.inspector.due_at(record.queue, record.id))
+        case "waiting-children":
+            return facts_of(record, facts, family=await broker.inspector.family(record.queue, record.id))
+        case _:
+            return facts_of(record, facts, place=place)
 
 
 def who_works(

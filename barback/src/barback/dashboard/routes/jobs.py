@@ -1,7 +1,7 @@
 """The jobs of one queue in one state, searched or page by page; and what can be done to several of them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,13 +14,15 @@ from barback.broker import JobRecord
 from barback.control.masking import ROW, show
 from barback.control.query import Query
 from barback.control.search import Budget, Cursor, Page, search
-from barback.control.secrets import NO_SECRETS, Secrets, secrets_of
+from barback.control.secrets import Secrets, secrets_of
+from barback.control.waiting import whys_of_page
 from barback.dashboard.control import ACTIONS, Action, QueueStatus
 from barback.dashboard.pages import Visit
 from barback.dashboard.selecting import Asked, read, state_of
 from barback.inspector import Seen
 
 PAGE_SIZE = 50
+WAITING_STATES = ("waiting", "prioritized", "delayed", "waiting-children")
 BUDGET = Budget(found=PAGE_SIZE)
 LIVE_WITHIN_S = 0.25
 """A search that takes longer is not done again by itself whenever something happens."""
@@ -28,10 +30,11 @@ LIVE_WITHIN_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A job as its line shows it."""
+    """A job as its line shows it. `why`: what it waits for, if it does."""
 
     record: JobRecord
     payload: str
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +60,13 @@ async def jobs(request: Request) -> Response:
     if asked.wrong:
         return _page(visit, queue, asked)
     if not asked.text:
-        page = await _search(visit, asked, Cursor((number - 1) * PAGE_SIZE))
-        return _page(visit, queue, asked, await _rows(visit, asked.queue, page.jobs), number=number)
+        start = (number - 1) * PAGE_SIZE
+        page = await _search(visit, asked, Cursor(start))
+        return _page(visit, queue, asked, await _rows(visit, asked, page.jobs, start), number=number)
     cursor, began = Cursor.parse(visit.query("from")), time.monotonic()
     page = await _search(visit, asked, cursor)
     looked = _looked(cursor, page, time.monotonic() - began)
-    rows = await _rows(visit, asked.queue, page.jobs)
+    rows = await _rows(visit, asked, page.jobs)
     return _page(visit, queue, asked, rows, looked=looked, exact=await _exact(visit, asked))
 
 
@@ -101,9 +105,21 @@ def _looked(cursor: Cursor, page: Page, took_s: float) -> Looked:
     return Looked(first + 1, max(last, first), page.total, took_s, page.next_cursor)
 
 
-async def _rows(visit: Visit, queue: str, seen: Sequence[Seen]) -> list[Row]:
-    secrets = await secrets_of(visit.control.broker.board, queue) if seen else NO_SECRETS
-    return [Row(one.record, _payload(one, secrets)) for one in seen]
+async def _rows(visit: Visit, asked: Asked, seen: Sequence[Seen], start: int | None = None) -> list[Row]:
+    """`start`: how many jobs come before them; None: nobody knows."""
+    if not seen:
+        return []
+    broker = visit.control.broker
+    secrets = await secrets_of(broker.board, asked.queue)
+    whys = await _whys(visit, asked, [one.record for one in seen], start)
+    return [Row(one.record, _payload(one, secrets), whys.get(one.record.id)) for one in seen]
+
+
+async def _whys(visit: Visit, asked: Asked, records: Sequence[JobRecord], start: int | None) -> Mapping[str, str]:
+    if asked.state not in WAITING_STATES:
+        return {}
+    told = await whys_of_page(visit.control.broker, asked.queue, records, start)
+    return {job_id: why.sentence for job_id, why in told.items()}
 
 
 def _payload(seen: Seen, secrets: Secrets) -> str:
