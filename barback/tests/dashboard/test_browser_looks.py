@@ -119,7 +119,7 @@ def test_on_a_phone_every_page_is_one_touch_away_and_its_name_is_seen(site: Site
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 360
         link.tap()
-        assert page.locator("nav [aria-current=page]").inner_text() == name
+        assert page.locator("header nav [aria-current]").inner_text() == name
 
 
 def test_motion_is_left_out_on_request(site: Site, open_page: OpenPage) -> None:
