@@ -1,11 +1,13 @@
 """Everything at a glance, over a real Valkey."""
 
+import asyncio
 import time
 
 from barback.board import Counted
 from barback.broker import Lease, NewJob
 from barback.bullmq.connection import Call
 from barback.control.overview import Overviews
+from barback.errors import BrokerUnavailable
 from barback.options import JobOptions
 from barback.telemetry.histogram import bin_of
 
@@ -54,6 +56,23 @@ async def test_a_queue_that_a_worker_looks_after_is_told_so(store: Store) -> Non
     await store.broker.recover_stalled(store.queue, 30.0)
     [glance] = await store.inspector.glance([store.queue])
     assert glance.tended
+
+
+async def test_it_stays_warm_though_the_server_is_away_for_a_while(store: Store) -> None:
+    asked, warmed = 0, asyncio.Event()
+
+    async def queues() -> list[str]:
+        nonlocal asked
+        asked += 1
+        if asked < 3:
+            raise BrokerUnavailable("away")
+        if asked > 20:
+            warmed.set()
+        return [store.queue]
+
+    warming = asyncio.create_task(Overviews(store.broker, queues).stay_warm(every_s=0.0))
+    await asyncio.wait_for(warmed.wait(), 10)
+    warming.cancel()
 
 
 async def test_an_overview_brings_all_of_it_together(store: Store) -> None:

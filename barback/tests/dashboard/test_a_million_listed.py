@@ -11,8 +11,11 @@ from statistics import median
 import httpx2
 import pytest
 
+from barback.board import Counted
+from barback.broker import NewJob
 from barback.bullmq import BullMQBroker
 from barback.dashboard import Control, Live, create_app
+from barback.options import JobOptions
 from drills.a_million import MILLION, seed
 from drills.servers import Valkey
 
@@ -21,6 +24,7 @@ pytestmark = pytest.mark.slow
 QUEUE = "million"
 PAGE_S = 0.3
 SEARCH_S = 3.0
+OVERVIEW_S = 0.2
 
 
 @pytest.fixture(scope="module")
@@ -33,16 +37,21 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-async def client(url: str) -> AsyncIterator[httpx2.AsyncClient]:
-    broker = BullMQBroker(url)
-    await broker.open()
+async def broker(url: str) -> AsyncIterator[BullMQBroker]:
+    opened = BullMQBroker(url)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def client(broker: BullMQBroker) -> AsyncIterator[httpx2.AsyncClient]:
     control = Control(broker)
     app = create_app(control, Live(broker, control.queues))
-    await control.queues()  # Found once, in the first seconds of a dashboard's life.
+    await control.overviews.warm()  # As a dashboard does before it serves.
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://there", timeout=30) as asking:
         yield asking
     await control.close()
-    await broker.close()
 
 
 @pytest.mark.parametrize("number", [1, 2, MILLION // 100, MILLION // 50])
@@ -70,6 +79,39 @@ async def test_a_match_in_the_last_percent_is_found_by_going_on(client: httpx2.A
     print(f"\nfound after {pages} pages, the longest {longest_s:.2f} s")
     assert found == ["5"]
     assert longest_s < SEARCH_S
+
+
+@pytest.mark.parametrize("silence_s", [0, 6, 70])
+async def test_the_overview_of_twenty_queues_is_there_in_less_than_200_ms(
+    past: None, client: httpx2.AsyncClient, silence_s: float
+) -> None:
+    """With a week of counts in each, and whether or not somebody looked just before."""
+    await asyncio.sleep(silence_s)  # This is what is tested.
+    began = time.perf_counter()
+    page = await client.get("/")
+    took_s = time.perf_counter() - began
+    print(f"\noverview after {silence_s} s of silence: {took_s * 1000:.0f} ms")
+    assert "1,000,000" in page.text
+    assert took_s < OVERVIEW_S
+
+
+@pytest.fixture
+async def past(broker: BullMQBroker) -> None:
+    """Nineteen queues more, and a week of counts in each."""
+    now = broker.now()
+    counts = {"completed": 1000, "failed": 10, "retried": 5} | {
+        f"{of}:{n}": 40 for of in ("wait", "run") for n in range(30)
+    }
+    for number, queue in enumerate((QUEUE, *(f"other-{n}" for n in range(19))), 1):
+        if queue != QUEUE:
+            await broker.add([NewJob(queue, "any", "{}", JobOptions(job_id="one"))])
+        buckets = [(60, 60, 7_200.0), (3600, 168, 8 * 86_400.0)]
+        past = [
+            Counted(queue, step_s, now - n * step_s, counts, keep_s)
+            for step_s, many, keep_s in buckets
+            for n in range(many)
+        ]
+        await broker.board.count(past, "filling", number)
 
 
 async def test_failures_of_a_million_are_grouped_from_the_newest(client: httpx2.AsyncClient) -> None:

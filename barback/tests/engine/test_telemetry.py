@@ -8,7 +8,7 @@ import pytest
 
 from barback.broker import Broker
 from barback.bullmq import BullMQBroker
-from barback.control.metrics import Point, series
+from barback.control.metrics import Past, Point
 from barback.control.workers import live_workers, published_apps
 from barback.job import Context, job
 from barback.memory import MemoryBroker
@@ -39,7 +39,7 @@ def told_by(broker: Broker, name: str, *, running: int) -> Callable[[], Awaitabl
 
 
 async def whole(broker: Broker, queue: str) -> Point:
-    return (await series(broker.board, queue, "1h", broker.now())).whole
+    return (await Past(broker.board, "1h").look([queue], broker.now())).whole.whole
 
 
 async def test_a_worker_tells_who_it_is_and_what_it_runs(broker: BullMQBroker, queue_name: str) -> None:

@@ -9,8 +9,11 @@ from barback.bullmq.tending import glob
 
 KEYS_A_STEP = 5_000
 """Redis goes through so many in some milliseconds."""
-LOOK_FOR_S = 0.1
-"""How long one call looks, after the first, which looks at all; where it stopped the next one goes on."""
+LOOK_FOR_S = 0.02
+"""How long one call looks, after the first, which looks at all; where it stopped the next one goes on.
+
+Somebody waits for it, and apps publish their queues anyway: what it finds is new to nobody but those who look.
+"""
 KNOWN_FOR_S = 5.0
 
 

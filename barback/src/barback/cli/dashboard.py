@@ -79,8 +79,10 @@ async def _serve(settings: Settings, host: str, port: int, queues: tuple[str, ..
         live = Live(broker, control.queues)
         # The first look goes through all keys and a week of counts: before somebody waits for its end.
         await control.overviews.warm()
+        warming = asyncio.create_task(control.overviews.stay_warm())
         with listen(host, port) as listening:
             log.info("dashboard started", url=address_of(host, port), queues=list(queues) or "all")
             await Server(At(PATH, create_app(control, live, sign_in)), live).serve([listening])
+        warming.cancel()
         await control.close()
     log.info("dashboard stopped")

@@ -1,4 +1,4 @@
-"""How a queue did over time: how many jobs ended how, how long they waited and ran."""
+"""How queues did over time: how many jobs ended how, how long they waited and ran."""
 
 import asyncio
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from barback.board import Board, Bucket, bucket_of, buckets_of
+from barback.board import Board, Bucket, buckets_of
 from barback.telemetry.histogram import quantile
 from barback.telemetry.meter import RUN, WAIT
 
@@ -51,16 +51,6 @@ class Series:
     whole: Point
 
 
-async def series(board: Board, queue: str, span: Span, now: float) -> Series:
-    """What barback's workers counted of a queue in the span that ends `now`."""
-    return _series(span, await board.counts(queue, *_asked(span, now)))
-
-
-async def bullmq_metrics(board: Board, queue: str, span: Span, now: float) -> Series:
-    """What Node's workers counted: jobs completed and failed, if BullMQ's own metrics are switched on there."""
-    return _series(span, await board.counts_of_others(queue, *_asked(span, now)))
-
-
 @dataclass(frozen=True, slots=True)
 class Histories:
     """What all workers counted, ours and Node's; durations are ours alone. `whole`: of all queues together."""
@@ -72,57 +62,79 @@ class Histories:
 class Past:
     """What was counted of one span, remembered: of each queue only the buckets are asked for that may still grow.
 
-    What a worker writes later than `SETTLED_S` after its bucket's end, after an outage, is not seen.
+    What a worker writes later than `SETTLED_S` after its bucket's end, after an outage, is not seen. BullMQ's workers
+    in Node count only if its own metrics are switched on there.
     """
 
     def __init__(self, board: Board, span: Span) -> None:
         self._board = board
         self._span: Span = span
-        self._settled: dict[str, dict[float, Bucket]] = {}
+        self._tracks: dict[str, _Track] = {}
+        self._whole = _Track()
 
     async def look(self, queues: Sequence[str], now: float) -> Histories:
-        """Of these queues, in the span that ends `now`."""
-        asked = _asked(self._span, now)
-        each = await asyncio.gather(*(self._buckets(queue, *asked) for queue in queues))
-        self._settled = {queue: self._settled[queue] for queue in queues}
-        nothing = [Bucket(start, {}) for start in buckets_of(*asked)]
-        by_queue = {queue: _series(self._span, buckets) for queue, buckets in zip(queues, each, strict=True)}
-        return Histories(by_queue, _series(self._span, _added([nothing, *each])))
+        """Of these queues, in the span that ends `now`. One at a time."""
+        step_s, count = STEPS[self._span]
+        starts = buckets_of(step_s, now - (count - 1) * step_s, now)
+        settled_to = now - SETTLED_S - step_s
+        tracks = {queue: self._tracks.get(queue) or _Track() for queue in queues}
+        asked = await asyncio.gather(*(self._ask(queue, tracks[queue].missing(starts), now) for queue in queues))
+        for track, buckets in zip(tracks.values(), asked, strict=True):
+            track.take(buckets, starts, settled_to)
+        if tracks.keys() != self._tracks.keys():
+            self._whole = _Track()
+        self._tracks = tracks
+        missing = self._whole.missing(starts)
+        self._whole.take([_sum(at, [one.bucket(at) for one in tracks.values()]) for at in missing], starts, settled_to)
+        by_queue = {queue: track.series(self._span, starts) for queue, track in tracks.items()}
+        return Histories(by_queue, self._whole.series(self._span, starts))
 
-    async def _buckets(self, queue: str, step_s: int, since: float, until: float) -> list[Bucket]:
-        first = bucket_of(step_s, since)
-        known = {at: bucket for at, bucket in self._settled.get(queue, {}).items() if at >= first}
-        if first not in known:
-            known = {}
-        missing = max(known) + step_s if known else since
-        counted = await asyncio.gather(
-            self._board.counts(queue, step_s, missing, until),
-            self._board.counts_of_others(queue, step_s, missing, until),
-        )
-        buckets = known | {bucket.at: bucket for bucket in _added(counted)}
-        self._settled[queue] = {at: one for at, one in buckets.items() if at + step_s + SETTLED_S <= until}
-        return list(buckets.values())
-
-
-def _added(series: Sequence[Sequence[Bucket]]) -> list[Bucket]:
-    """The same buckets of several, each as one."""
-    return [_sum(same) for same in zip(*series, strict=True)]
+    async def _ask(self, queue: str, starts: range, now: float) -> list[Bucket]:
+        asked = queue, starts.step, starts[0], now
+        both = await asyncio.gather(self._board.counts(*asked), self._board.counts_of_others(*asked))
+        return [_sum(at, same) for at, *same in zip(starts, *both, strict=True)]
 
 
-def _asked(span: Span, now: float) -> tuple[int, float, float]:
-    step_s, count = STEPS[span]
-    return step_s, now - (count - 1) * step_s, now
+class _Track:
+    """The buckets of a span, oldest first. Of those that are settled their points and their sum are kept too."""
+
+    def __init__(self) -> None:
+        self._settled: dict[float, Bucket] = {}
+        self._points: dict[float, Point] = {}
+        self._sum = Counter[str]()
+        self._open: dict[float, Bucket] = {}
+
+    def missing(self, starts: range) -> range:
+        """Those of these that are not settled; all if the first is missing, as after a clock was put back."""
+        return starts[len([at for at in starts if at in self._settled]) :] if starts[0] in self._settled else starts
+
+    def take(self, buckets: Sequence[Bucket], starts: range, settled_to: float) -> None:
+        """Exactly what was `missing`. What begins at `settled_to` or before it does not grow any more."""
+        kept = set(starts) - {bucket.at for bucket in buckets}
+        for at in self._settled.keys() - kept:
+            self._sum.subtract(self._settled.pop(at).counts)
+            del self._points[at]
+        for bucket in buckets:
+            if bucket.at <= settled_to:
+                self._settled[bucket.at] = bucket
+                self._points[bucket.at] = _point(bucket)
+                self._sum.update(bucket.counts)
+        self._open = {bucket.at: bucket for bucket in buckets if bucket.at > settled_to}
+
+    def bucket(self, at: float) -> Bucket:
+        return self._settled.get(at) or self._open[at]
+
+    def series(self, span: Span, starts: range) -> Series:
+        points = [self._points.get(at) or _point(self._open[at]) for at in starts]
+        whole = _sum(starts[0], [Bucket(starts[0], self._sum), *self._open.values()])
+        return Series(span, starts.step, points, _point(whole))
 
 
-def _series(span: Span, buckets: Sequence[Bucket]) -> Series:
-    return Series(span, STEPS[span][0], [_point(bucket) for bucket in buckets], _point(_sum(buckets)))
-
-
-def _sum(buckets: Sequence[Bucket]) -> Bucket:
-    total: Counter[str] = Counter()
+def _sum(at: float, buckets: Iterable[Bucket]) -> Bucket:
+    total = Counter[str]()
     for bucket in buckets:
         total.update(bucket.counts)
-    return Bucket(buckets[0].at, total)
+    return Bucket(at, total)
 
 
 def _point(bucket: Bucket) -> Point:

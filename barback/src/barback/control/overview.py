@@ -4,6 +4,7 @@ What lasts is kept for some seconds, so that many tabs ask no more than one; how
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from barback.control.kept import Kept
 from barback.control.metrics import STEPS, Histories, Past, Span
 from barback.control.schedules import ScheduleView, add_declared, list_schedules
 from barback.control.workers import live_workers, published_apps
+from barback.errors import BarbackError
 from barback.inspector import Glance, InspectedBroker, Server
 from barback.telemetry.beat import WorkerBeat
 from barback.telemetry.published import PublishedApp
@@ -21,6 +23,7 @@ FRESH_S = 5.0
 """Workers tell of themselves, and what they counted, no more often."""
 HISTORY_FRESH_S: Mapping[Span, float] = {"1h": FRESH_S, "24h": 30.0, "7d": 60.0}
 SURROUNDINGS_FRESH_S = 1.0
+WARMED_EVERY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,13 @@ class Overviews:
         """Ask for all that lasts, before anybody has to wait for it."""
         for span in STEPS:
             await self.look(span)
+
+    async def stay_warm(self, every_s: float = WARMED_EVERY_S) -> None:
+        """Go on with it for good: whoever comes after a silent night need not wait for what was counted in it."""
+        while True:
+            await asyncio.sleep(every_s)
+            with contextlib.suppress(BarbackError):
+                await self.warm()
 
     async def history(self, span: Span) -> Histories:
         return await self._histories[span].get()
