@@ -52,6 +52,12 @@ class Valkey:
     def log(self) -> Path:
         return self._folder / "log"
 
+    @property
+    def pid(self) -> int:
+        """Of its process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """At once, as `kill -9` does."""
         if self._process is not None:
