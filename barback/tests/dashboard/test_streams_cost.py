@@ -105,7 +105,10 @@ async def _round(broker: BullMQBroker, running: Running) -> float:
 async def _work(broker: BullMQBroker) -> None:
     """Enqueue, and wait until all are worked."""
     await Producer(broker).many(nothing, (Nothing() for _ in range(JOBS)))
-    while (counts := await broker.counts(QUEUE))["waiting"] or counts["active"]:
+    while True:
+        counts = await broker.counts(QUEUE)
+        if not counts["waiting"] + counts["active"]:
+            return
         await asyncio.sleep(0.05)
 
 
