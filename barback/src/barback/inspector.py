@@ -134,6 +134,19 @@ class Family:
     counts: Mapping[Literal["pending", "finished", "failed"], int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Swallows:
+    """What became lately of adds that were no job's, newest first; how far back depends on how busy the queue is.
+
+    `by`: the job that swallowed the add of this id; `ids`: adds that this job swallowed; `again`: how often a job was
+    added under this very id, which was taken.
+    """
+
+    by: str | None = None
+    ids: Sequence[str] = ()
+    again: int = 0
+
+
 class Inspector(Protocol):
     """See the module."""
 
@@ -192,6 +205,8 @@ class Inspector(Protocol):
     async def stands_for(self, queue: str, deduplication_id: str) -> str | None:
         """The job that swallows whatever is added with this id now; None: the next one is made."""
         ...
+
+    async def swallows(self, queue: str, job_id: str) -> Swallows: ...
 
     async def listeners(self, queue: str) -> int | None:
         """Connections of workers, in any language, that named themselves after this queue; None: we may not ask."""

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from starlette.types import ASGIApp
 
-from barback.answers import Created
+from barback.answers import Created, Swallowed
 from barback.broker import Completed, Failed, FetchedJob, Lease, NewFlow, NewJob, Outcome, Retry, Settlement
 from barback.bullmq import BullMQBroker
 from barback.control.audit import recorded
@@ -178,6 +178,21 @@ async def test_the_flow_is_linked_both_ways(bar: Bar) -> None:
     assert f"/job?queue={bar.queue}&id=child" in parent
     assert "1 pending" in parent
     assert f"/job?queue={bar.queue}&id=parent" in await bar.page("child")
+
+
+async def test_what_a_job_swallowed_is_told_there_and_at_what_was_swallowed(bar: Bar) -> None:
+    first = await bar.add(job_id="first", deduplicate=Deduplication.simple("one-a-day"))
+    for job_id, options in (("second", {"deduplicate": Deduplication.simple("one-a-day")}), ("first", {})):
+        [answer] = await bar.broker.add([NewJob(bar.queue, "serve", "{}", JobOptions(job_id=job_id, **options))])
+        assert isinstance(answer, Swallowed)
+    told = await bar.page(first)
+    assert "1 add: second" in told
+    assert "1 time, ignored: its id was taken" in told
+    gone = await bar.client.get("/job", params={"queue": bar.queue, "id": "second"})
+    assert f"/job?queue={bar.queue}&id=first" in unescape(gone.text)
+    never = await bar.client.get("/job", params={"queue": bar.queue, "id": "never"})
+    assert (gone.status_code, never.status_code) == (404, 404)
+    assert "swallowed" not in never.text
 
 
 async def test_which_job_stands_for_a_key_is_told(bar: Bar) -> None:

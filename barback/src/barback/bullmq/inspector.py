@@ -10,7 +10,8 @@ from barback.bullmq.connection import Connection, client_name
 from barback.bullmq.finding import QueueFinder
 from barback.bullmq.keys import Keys, keys_of
 from barback.bullmq.server_info import clock_ahead_s, read_server
-from barback.inspector import EVERYTHING, Acted, Action, Family, Glance, Scanned, Server, Sieve, Target
+from barback.bullmq.swallows import read_swallows
+from barback.inspector import EVERYTHING, Acted, Action, Family, Glance, Scanned, Server, Sieve, Swallows, Target
 
 SECTIONS = ("server", "memory", "persistence", "clients")
 
@@ -72,6 +73,9 @@ class BullMQInspector:
 
     async def stands_for(self, queue: str, deduplication_id: str) -> str | None:
         return await self._connection.run("GET", self._keys(queue)[f"de:{deduplication_id}"])
+
+    async def swallows(self, queue: str, job_id: str) -> Swallows:
+        return await read_swallows(self._connection, self._keys(queue), job_id)
 
     async def listeners(self, queue: str) -> int | None:
         return await inspecting.count_listeners(self._connection, client_name(self._prefix, queue))

@@ -27,11 +27,13 @@ async def job(request: Request) -> Response:
     queue, job_id = visit.query("queue"), visit.query("id")
     found = await visit.control.job(queue, job_id)
     if found is None:
-        return visit.page("no_job.html", 404, only=queue, queue=queue, job_id=job_id)
+        by = (await visit.control.broker.inspector.swallows(queue, job_id)).by
+        return visit.page("no_job.html", 404, only=queue, queue=queue, job_id=job_id, swallowed_by=by)
     record, broker = found.record, visit.control.broker
-    facts, family, stands_for, apps, beats = await asyncio.gather(
+    facts, family, swallows, stands_for, apps, beats = await asyncio.gather(
         waiting.gather(broker, record),
         broker.inspector.family(queue, job_id),
+        broker.inspector.swallows(queue, job_id),
         _stands_for(visit, record),
         published_apps(broker.board),
         live_workers(broker.board),
@@ -48,6 +50,7 @@ async def job(request: Request) -> Response:
         waited_s=waited_s(record),
         worker=_worker_of(record, beats),
         family=family,
+        swallows=swallows,
         stands_for=stands_for,
         payload=masking.show(record.data, secrets_in(apps, queue).of(record.name)),
         result=None if record.result is None else masking.show(record.result),
