@@ -10,7 +10,9 @@ EVENTS = 1_000
 
 async def read_swallows(connection: Connection, keys: Keys, job_id: str) -> Swallows:
     """BullMQ tells of each with a `deduplicated` event, and of an add under an id that is taken with `duplicated`."""
-    events: list[tuple[str, dict[str, str]]] = await connection.run("XREVRANGE", keys["events"], "+", "-", "COUNT", EVENTS)
+    events: list[tuple[str, dict[str, str]]] = await connection.run(
+        "XREVRANGE", keys["events"], "+", "-", "COUNT", EVENTS
+    )
     by: str | None = None
     ids, again = list[str](), 0
     for _, event in events:
