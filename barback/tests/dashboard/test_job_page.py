@@ -182,8 +182,11 @@ async def test_the_flow_is_linked_both_ways(bar: Bar) -> None:
 
 async def test_what_a_job_swallowed_is_told_there_and_at_what_was_swallowed(bar: Bar) -> None:
     first = await bar.add(job_id="first", deduplicate=Deduplication.simple("one-a-day"))
-    for job_id, options in (("second", {"deduplicate": Deduplication.simple("one-a-day")}), ("first", {})):
-        [answer] = await bar.broker.add([NewJob(bar.queue, "serve", "{}", JobOptions(job_id=job_id, **options))])
+    for options in (
+        JobOptions(job_id="second", deduplicate=Deduplication.simple("one-a-day")),
+        JobOptions(job_id="first"),
+    ):
+        [answer] = await bar.broker.add([NewJob(bar.queue, "serve", "{}", options)])
         assert isinstance(answer, Swallowed)
     told = await bar.page(first)
     assert "1 add: second" in told
