@@ -1,4 +1,4 @@
-"""Acting on one, some, or all that match; and never on what is no longer what was seen."""
+"""Acting on one, some, or all that match; and never on what is no longer what was seen (B3)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Nothing secret is shown, and nothing endless."""
+"""Nothing secret is shown, and nothing endless (B2)."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Pages: with and without a query, within a budget, while jobs come and go."""
+"""Pages: with and without a query, within a budget, while jobs come and go (B4)."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""In a real browser, over a real server: what the pages show, and what they do."""
+"""In a real browser, over a real server: what the pages show, and what they do (B2)."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What happens is seen at once, and disturbs nobody who reads or types."""
+"""What happens is seen at once, and disturbs nobody who reads or types (B5)."""
 
 from playwright.sync_api import Page, expect
 

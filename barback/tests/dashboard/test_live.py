@@ -1,4 +1,4 @@
-"""Many things happen, a tab is told once; nobody reads for nobody; nothing is kept for who does not listen."""
+"""Many things happen, a tab is told once; nobody reads for nobody; nothing is kept for who does not listen (B5)."""
 
 import asyncio
 import contextlib

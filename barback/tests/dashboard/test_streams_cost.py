@@ -1,4 +1,4 @@
-"""What ten open tabs cost the jobs: CPU time of the worker and of Redis, in interleaved rounds. Prints it."""
+"""What ten open tabs cost the jobs: CPU time of the worker and of Redis, in interleaved rounds. Prints it (B5)."""
 
 import asyncio
 import os

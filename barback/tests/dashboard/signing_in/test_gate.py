@@ -1,4 +1,4 @@
-"""Closed by default: what passes without credentials, with too low a role, from other sites, too large."""
+"""Closed by default: what passes without credentials, with too low a role, from other sites, too large (B1)."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
