@@ -1,4 +1,4 @@
-"""A million failed jobs through the dashboard's own routes: lists, a search that goes on, all that match (B6). Prints it."""
+"""A million failed jobs through the dashboard's own routes: lists, searching on, all that match (B6). Prints it."""
 
 import asyncio
 import re
