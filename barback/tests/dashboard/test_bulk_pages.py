@@ -141,7 +141,7 @@ async def test_priority_and_delay_are_changed(
     form = {"queue": queue_name, "state": "waiting", "action": "priority", "priority": "7"}
     assert told(await to_the_end(client, await client.post("/bulk/start", data=form)))["done"] == "1"
     assert await broker.inspector.count(queue_name, "prioritized") == 1
-    form = {"queue": queue_name, "state": "delayed", "action": "delay", "delay": "1h30m"}
+    form = {"queue": queue_name, "state": "delayed", "action": "delay", "delay": "1.5", "unit": "h"}
     await to_the_end(client, await client.post("/bulk/start", data=form))
     [job] = await broker.list_jobs(queue_name, "delayed", 0, 1)
     due_at = await broker.inspector.due_at(queue_name, job.id)
@@ -152,7 +152,7 @@ async def test_priority_and_delay_are_changed(
 @pytest.mark.parametrize(
     ("state", "form"),
     [("waiting", {"action": "priority", "priority": text}) for text in ("", "-1", "x", "2097153", "9" * 40)]
-    + [("delayed", {"action": "delay", "delay": text}) for text in ("", "-1s", "10", "soon", "999999999999w")],
+    + [("delayed", {"action": "delay", "delay": text}) for text in ("", "-1", "10m", "soon", "9" * 40, "nan")],
 )
 async def test_a_number_that_is_none_is_asked_for_again(
     client: httpx2.AsyncClient, queue_name: str, state: str, form: dict[str, str]

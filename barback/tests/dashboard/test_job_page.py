@@ -255,7 +255,7 @@ async def test_what_its_state_does_not_allow_is_told(bar: Bar) -> None:
     job_id = await bar.add()
     assert "1 was not" in await bar.act(job_id, "promote", "waiting")
     assert "1 was not" in await bar.act(job_id, "promote", "delayed")
-    assert "1 was not" in await bar.act(job_id, "priority", "waiting", priority="9999999")
+    assert "Nothing was changed" in await bar.act(job_id, "priority", "waiting", priority="9999999")
 
 
 async def test_who_cancels_says_why(bar: Bar) -> None:

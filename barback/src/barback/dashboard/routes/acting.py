@@ -1,8 +1,5 @@
 """What can be done to one job: only while it is still what was seen."""
 
-from collections.abc import Mapping
-from math import isfinite
-
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,14 +7,11 @@ from starlette.routing import Route
 
 from barback.broker import LISTED_STATES, ListedState
 from barback.control.actions import act_on
+from barback.dashboard.action_forms import read_action
 from barback.dashboard.control import Acted
 from barback.dashboard.pages import Visit
 from barback.errors import InvalidOptions
-from barback.inspector import Action, Cancel, ChangeDelay, ChangePriority, Promote, Remove, Retry, Target
-from barback.printable import printable
-
-LONGEST_REASON = 200
-UNITS: Mapping[str, int] = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
+from barback.inspector import Action, Target
 
 
 async def act(request: Request) -> Response:
@@ -25,7 +19,7 @@ async def act(request: Request) -> Response:
     form = await visit.fields()
     queue, job_id, did = form.get("queue", ""), form.get("id", ""), form.get("action", "")
     await visit.control.check(queue)
-    action = _action(did, form)
+    action = read_action(did, form)
     if action is None:
         return visit.see("job", "no-number", queue=queue, id=job_id)
     acted = await _act(visit, queue, _state(form.get("state", "")), action, _target(job_id, form.get("finished", "")))
@@ -42,37 +36,6 @@ async def _act(visit: Visit, queue: str, state: ListedState, action: Action, tar
         return Acted(refused={target.job_id: str(error)})
     reason = progress.reasons[0][1] if progress.reasons else "it has moved"
     return Acted(1) if progress.done else Acted(refused={target.job_id: reason})
-
-
-def _action(did: str, form: Mapping[str, str]) -> Action | None:
-    """None: the number that belongs to it is none."""
-    match did:
-        case "retry":
-            return Retry()
-        case "promote":
-            return Promote()
-        case "remove":
-            return Remove()
-        case "cancel":
-            reason = printable(form.get("reason", "").strip())[:LONGEST_REASON]
-            return Cancel(reason or "cancelled from the dashboard")
-        case "priority":
-            number = form.get("priority", "").strip()
-            return ChangePriority(int(number)) if number.isascii() and number.isdecimal() and len(number) < 10 else None
-        case "delay":
-            delay_s = seconds_of(form.get("delay", ""), form.get("unit", "s"))
-            return None if delay_s is None else ChangeDelay(delay_s)
-        case _:
-            raise HTTPException(400)
-
-
-def seconds_of(number: str, unit: str) -> float | None:
-    """A duration that was typed; None: it is none, or over a hundred years."""
-    try:
-        value = float(number) * UNITS[unit]
-    except (ValueError, KeyError):
-        return None
-    return value if isfinite(value) and 0 <= value <= 36_525 * 86_400 else None
 
 
 def _state(text: str) -> ListedState:

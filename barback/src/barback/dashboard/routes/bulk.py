@@ -1,7 +1,5 @@
 """What is done to all jobs that match: how many they are, how far it is, and what came of it."""
 
-from collections.abc import Mapping
-
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -10,28 +8,18 @@ from starlette.routing import Route
 from barback.broker import ListedState
 from barback.control.actions import preview
 from barback.control.bulk import Order
-from barback.control.query import read_duration_s
+from barback.dashboard.action_forms import KINDS, read_action
 from barback.dashboard.pages import Visit
 from barback.dashboard.selecting import Asked, read
 from barback.dashboard.signing_in.refusals import role_too_low
 from barback.dashboard.signing_in.roles import Role
 from barback.errors import UsageError
-from barback.inspector import ACTS_ON, Action, Cancel, ChangeDelay, ChangePriority, Promote, Remove, Retry
+from barback.inspector import ACTS_ON
 from barback.options import HIGHEST_PRIORITY_NUMBER
 
-KINDS: Mapping[str, type[Action]] = {
-    "retry": Retry,
-    "promote": Promote,
-    "priority": ChangePriority,
-    "delay": ChangeDelay,
-    "cancel": Cancel,
-    "remove": Remove,
-}
-"""As a form says it."""
-LONGEST_DELAY_S = 10 * 365 * 86_400.0
 WRONG = {
     "priority": f"Expected a priority from 0 to {HIGHEST_PRIORITY_NUMBER:,}.",
-    "delay": "Expected a delay such as 90s, 10m or 1h30m, up to ten years.",
+    "delay": "Expected a number for the delay, up to ten years.",
     "many": "Two bulk actions are running already: wait for one of them to end, or stop it.",
 }
 
@@ -61,7 +49,7 @@ async def start(request: Request) -> Response:
         raise HTTPException(400)
     if did == "remove" and not visit.may_remove_all:
         return role_too_low(request, Role.ADMIN.word)
-    action = _action(did, form)
+    action = read_action(did, form)
     if action is None:
         return _again(visit, asked, did)
     try:
@@ -97,31 +85,6 @@ async def stop(request: Request) -> Response:
 
 def _again(visit: Visit, asked: Asked, wrong: str) -> Response:
     return RedirectResponse(visit.url("choose_bulk", **asked.address, wrong=wrong), 303)
-
-
-def _action(did: str, form: Mapping[str, str]) -> Action | None:
-    """None: its number cannot be read."""
-    match did:
-        case "retry":
-            return Retry()
-        case "promote":
-            return Promote()
-        case "remove":
-            return Remove()
-        case "cancel":
-            return Cancel("cancelled from the dashboard")
-        case "priority":
-            priority = _whole(form.get("priority", ""))
-            return None if priority is None else ChangePriority(priority)
-        case _:
-            delay_s = read_duration_s(form.get("delay", "").strip())
-            return None if delay_s is None or delay_s > LONGEST_DELAY_S else ChangeDelay(float(delay_s))
-
-
-def _whole(text: str) -> int | None:
-    """A priority; None: it is none."""
-    is_number = text.isascii() and text.isdecimal() and len(text) < 10
-    return int(text) if is_number and int(text) <= HIGHEST_PRIORITY_NUMBER else None
 
 
 routes = [

@@ -16,9 +16,9 @@ from barback.control import actions
 from barback.control.published import find_job, options_of
 from barback.control.secrets import secrets_in
 from barback.control.workers import published_apps
+from barback.dashboard.action_forms import seconds_of
 from barback.dashboard.editor import JSON_NAME, Editor, editor_of
 from barback.dashboard.pages import Visit
-from barback.dashboard.routes.acting import seconds_of
 from barback.errors import InvalidOptions, InvalidPayload
 from barback.options import HIGHEST_PRIORITY_NUMBER, JobOptions, check_job_id
 from barback.telemetry.published import PublishedApp, PublishedJob
