@@ -15,7 +15,7 @@ from barback.bullmq import BullMQBroker
 from barback.control import audit
 from barback.control.actions import Progress
 from barback.dashboard import Control, Live, create_app
-from barback.dashboard.routes.bulk import KINDS
+from barback.dashboard.action_forms import KINDS
 from barback.dashboard.signing_in import Role, User
 from barback.inspector import ACTS_ON
 from barback.options import JobOptions
