@@ -67,13 +67,13 @@ async def test_a_killed_worker_and_the_next_one_end_with_the_same_statistics(
     assert report.rows == rows
 
     first = start_worker()
-    await eventually(lambda: _processed(database, at_least=rows // 3), within_s=300)
+    await eventually(lambda: _processed(database, at_least=rows // 3), within_s=900)
     first.send_signal(signal.SIGKILL)
     first.wait()
     assert audit(database).processed < report.taken
 
     second = start_worker()
-    await eventually(lambda: _drained(broker), within_s=900)
+    await eventually(lambda: _drained(broker), within_s=1800)
     second.terminate()
     assert second.wait() == 0
 

@@ -23,7 +23,7 @@ def cafes(tmp_path: Path) -> Cafes:
             [sys.executable, "-c", "from cafes.cli import main; main(prog_name='cafes')", *map(str, arguments)],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=400,  # A minute where nothing else runs.
             cwd=tmp_path,
             env=environment,
             check=False,

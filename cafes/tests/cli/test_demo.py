@@ -89,8 +89,8 @@ def test_only_a_clean_end_is_a_good_one(failed: int, stored: Audit) -> None:
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_cafes_are_worked_within_flat_memory(cafes: Cafes, tmp_path: Path) -> None:
-    """C1, C2. A quarter of it: what grows with the rows would show."""
+def test_twenty_five_thousand_cafes_are_worked_within_flat_memory(cafes: Cafes, tmp_path: Path) -> None:
+    """C1, C2. What grows with the rows would show."""
     file = tmp_path / "big.csv"
     sample.write_file(file, 25_000)
     result = last_json(cafes("demo", file, "--json").stdout)
