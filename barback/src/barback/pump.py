@@ -99,8 +99,8 @@ class Pump:
         self._wake.set()
 
     async def flush(self) -> None:
-        """One more try to write what is left, once `run` has ended."""
-        if self._outbox:
+        """One more try to write what is left, once `run` has ended; in an outage there is none."""
+        if self._outbox and self._outage.over:
             settlements, self._outbox = self._outbox, []
             await self._exchange(settlements, 0)
 

@@ -19,7 +19,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
 
 TAKE_BACK_S = 0.3
 """How long cancelled handlers have to end."""
-WRITE_S = 0.3
+WRITE_S = 0.2
 """How long the broker has to take what was handed back."""
 DRAINED_CHECK_S = 0.05
 

@@ -183,9 +183,9 @@ class Worker:
                 for one in running:
                     one.cancel()
         finally:
-            # Broken or cancelled: no handler may go on once its services are closed (B21).
-            await asyncio.shield(pumps.leave())
-            await asyncio.shield(heartbeat.leave())
+            # Broken or cancelled: no handler may go on once its services are closed (B21). Side by side: while Redis is
+            # away each waits for it in vain, and the second of P22 is for both.
+            await asyncio.shield(asyncio.gather(pumps.leave(), heartbeat.leave()))
 
     async def _stop_when_asked(self, pumps: Pumps, working: Sequence[asyncio.Task[None]]) -> None:
         await self._stop_asked.wait()

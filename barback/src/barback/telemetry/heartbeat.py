@@ -78,7 +78,12 @@ class Heartbeat:
             self._published_at = beat.at
 
     async def leave(self) -> None:
-        """The worker stops: it is gone at once, and all it counted is written, if the broker answers."""
+        """The worker stops: it is gone at once, and all it counted is written, if the broker answers.
+
+        In an outage nobody is asked, and the beat expires by itself.
+        """
+        if not self._outage.over:
+            return
         beat = self._look()
         with contextlib.suppress(BarbackError, TimeoutError):
             async with asyncio.timeout(LEAVE_S):
