@@ -114,6 +114,30 @@ async def past(broker: BullMQBroker) -> None:
         await broker.board.count(past, "filling", number)
 
 
+async def test_pages_of_three_thousand_queues_are_shown(tmp_path: Path) -> None:
+    """A queue a customer is not rare. Each page is asked twice: at first all of it is new."""
+    server = Valkey(tmp_path, "--save", "", "--appendonly", "no")
+    server.start()
+    broker = BullMQBroker(server.url)
+    await broker.open()
+    await broker.add([NewJob(f"customer-{number:04}", "any", "{}") for number in range(3_000)])
+    control = Control(broker)
+    app = create_app(control, Live(broker, control.queues))
+    await control.overviews.warm()
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://there", timeout=60) as asking:
+        for path in ("/", "/?page=30", "/?span=7d&page=2", "/schedules", "/failures"):
+            for _ in range(2):
+                began = time.perf_counter()
+                page = await asking.get(path)
+                print(f"\n{path}: {time.perf_counter() - began:.2f} s, {len(page.content) / 1024:.0f} KB")
+                assert page.status_code == 200, path
+        assert "of 3,000 queues" in (await asking.get("/?page=30")).text
+        assert "customer-2999" in (await asking.get("/?page=99")).text
+    await control.close()
+    await broker.close()
+    server.stop()
+
+
 async def test_failures_of_a_million_are_grouped_from_the_newest(client: httpx2.AsyncClient) -> None:
     for address in ("/failures", f"/failures?queue={QUEUE}&further=1", f"/failures?queue={QUEUE}"):
         began = time.perf_counter()

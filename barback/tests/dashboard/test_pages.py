@@ -16,7 +16,7 @@ from barback.bullmq import BullMQBroker
 from barback.dashboard import Control, Live, create_app
 from barback.dashboard.mounting import At
 from barback.errors import BrokerError, BrokerUnavailable
-from barback.inspector import Glance, Operator, Server
+from barback.inspector import Glance, Operator, Server, Swallows
 from barback.memory import MemoryBroker
 from barback.options import JobOptions
 
@@ -35,6 +35,9 @@ class Memory(MemoryBroker):
 
     async def server(self) -> Server:
         return Server("Valkey", "9.1.2", 1, 0, "noeviction", True, None, None, 1, 0.0)
+
+    async def swallows(self, queue: str, job_id: str) -> Swallows:
+        return Swallows()
 
     async def last_events(self, queues: object) -> dict[str, str]:
         return {}

@@ -1,32 +1,65 @@
-"""A value that is asked for again only after a while, however many want it."""
+"""A value that is asked for again only after a while, however many want it; and asking for many, some at a time."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
+
+AT_ONCE = 100
+"""Questions on their way: more would wait for each other longer than an answer may take."""
 
 
 class Kept(Generic[ValueT]):
-    """What `ask` answered at most `fresh_s` seconds ago. Whoever comes while it is asked waits for that answer."""
+    """What `ask` answered at most `fresh_s` seconds ago.
+
+    Whoever comes while it is asked shares that answer, and that failure: in an outage nobody waits for those before.
+    """
 
     def __init__(
-        self, ask: Callable[[], Awaitable[ValueT]], fresh_s: float, clock: Callable[[], float] = time.monotonic
+        self,
+        ask: Callable[[], Awaitable[ValueT]],
+        fresh_s: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask, self._fresh_s, self._clock = ask, fresh_s, clock
-        self._asking = asyncio.Lock()
+        self._asking: asyncio.Future[ValueT] | None = None
         self._kept: tuple[float, ValueT] | None = None
         """Until when it is fresh, and the value."""
 
     async def get(self) -> ValueT:
-        """What `ask` raises is raised, and kept for nobody."""
-        async with self._asking:
-            if self._kept is None or self._clock() >= self._kept[0]:
-                value = await self._ask()
-                self._kept = (self._clock() + self._fresh_s, value)
+        """What `ask` raises is raised, and kept for nobody who comes later."""
+        if self._kept is not None and self._clock() < self._kept[0]:
             return self._kept[1]
+        if self._asking is None:
+            self._asking = asyncio.ensure_future(self._ask())
+            self._asking.add_done_callback(self._answered)
+        # One who leaves takes the answer from nobody else.
+        return await asyncio.shield(self._asking)
 
     def forget(self) -> None:
         """Ask anew the next time: somebody changed it."""
-        self._kept = None
+        self._kept = self._asking = None
+
+    def _answered(self, asked: asyncio.Future[ValueT]) -> None:
+        is_new = asked is self._asking
+        if is_new:
+            self._asking = None
+        # Looked at in any case: asyncio complains of an error that nobody has seen.
+        if not asked.cancelled() and asked.exception() is None and is_new:
+            self._kept = (self._clock() + self._fresh_s, asked.result())
+
+
+async def ask_each(
+    keys: Sequence[KeyT], ask: Callable[[KeyT], Awaitable[ValueT]], at_once: int = AT_ONCE
+) -> list[ValueT]:
+    """The answers in the order of `keys`, `at_once` of them asked for at a time."""
+    free = asyncio.Semaphore(at_once)
+
+    async def one(key: KeyT) -> ValueT:
+        async with free:
+            return await ask(key)
+
+    return await asyncio.gather(*map(one, keys))

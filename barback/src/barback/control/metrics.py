@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from barback.board import Board, Bucket, buckets_of
+from barback.control.kept import ask_each
 from barback.telemetry.histogram import quantile
 from barback.telemetry.meter import RUN, WAIT
 
@@ -78,7 +79,7 @@ class Past:
         starts = buckets_of(step_s, now - (count - 1) * step_s, now)
         settled_to = now - SETTLED_S - step_s
         tracks = {queue: self._tracks.get(queue) or _Track() for queue in queues}
-        asked = await asyncio.gather(*(self._ask(queue, tracks[queue].missing(starts), now) for queue in queues))
+        asked = await ask_each(queues, lambda queue: self._ask(queue, tracks[queue].missing(starts), now))
         for track, buckets in zip(tracks.values(), asked, strict=True):
             track.take(buckets, starts, settled_to)
         if tracks.keys() != self._tracks.keys():

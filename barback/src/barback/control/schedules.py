@@ -8,6 +8,7 @@ from typing import Literal
 
 from barback.answers import Answer, Created
 from barback.broker import Broker, NewJob, StoredSchedule
+from barback.control.kept import ask_each
 from barback.cron import Timing
 from barback.errors import BrokerError, UsageError, did_you_mean
 from barback.schedules.marks import Mark, nothing_noted, read_mark, read_marks
@@ -74,7 +75,7 @@ class ScheduleView:
 
 async def list_schedules(broker: Broker, queues: Sequence[str]) -> list[ScheduleView]:
     """All schedules of these queues, by queue: the soonest first, then those that make no jobs."""
-    found = await asyncio.gather(*(_in_queue(broker, queue) for queue in queues))
+    found = await ask_each(queues, lambda queue: _in_queue(broker, queue))
     return [view for views in found for view in views]
 
 
@@ -83,7 +84,8 @@ def add_declared(
 ) -> list[ScheduleView]:
     """And those that an app declares for these queues, and of which nothing at all is stored."""
     known = {(view.queue, view.id) for view in views}
-    every = [one for app in apps for one in app.schedules if one.queue in queues]
+    shown = set(queues)
+    every = [one for app in apps for one in app.schedules if one.queue in shown]
     declared = [one for one in every if (one.queue, one.id) not in known]
     return [*views, *(ScheduleView(one.queue, one.id, "app", None) for one in declared)]
 

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from barback.control.failures import NEWEST, FailureGroup, Failures, query_like
+from barback.control.kept import ask_each
 from barback.dashboard.pages import Visit
 from barback.dashboard.selecting import Asked
 
@@ -31,7 +32,8 @@ async def failures(request: Request) -> Response:
     queues = await visit.control.queues()
     if only:
         await visit.control.check(only)
-    counts = {queue: await visit.control.broker.inspector.count(queue, "failed") for queue in queues}
+    counted = await ask_each(queues, lambda queue: visit.control.broker.inspector.count(queue, "failed"))
+    counts = dict(zip(queues, counted, strict=True))
     newest = NEWEST if only and visit.query("further") == "1" else NEWEST_AT_FIRST
     shown = [queue for queue in queues if counts[queue] and only in ("", queue)]
     found = {queue: await visit.control.failures.group(queue, newest) for queue in shown}

@@ -1,5 +1,6 @@
 """All queues at a glance: what waits, how they did over time, and what needs attention."""
 
+from math import ceil
 from typing import cast
 
 from starlette.exceptions import HTTPException
@@ -9,18 +10,24 @@ from starlette.routing import Route
 
 from barback.broker import LISTED_STATES
 from barback.control.metrics import STEPS, Series, Span
-from barback.control.overview import Overview
+from barback.control.overview import QUEUES_A_PAGE, Overview
 from barback.dashboard.pages import Visit
 
 
 async def overview(request: Request) -> Response:
     visit = Visit(request)
     span, chosen = _span(visit.query("span", "1h")), visit.query("queue")
-    found = await visit.control.overviews.look(span)
+    last_page = max(1, ceil(len(await visit.control.queues()) / QUEUES_A_PAGE))
+    page = min(max(1, visit.number("page", 1)), last_page)
+    found = await visit.control.overviews.look(span, page)
+    first = (page - 1) * QUEUES_A_PAGE
     totals = {state: sum(queue.counts[state] for queue in found.queues) for state in LISTED_STATES}
     return visit.page(
         "overview.html",
-        queues=found.queues,
+        queues=found.queues[first : first + QUEUES_A_PAGE],
+        total=len(found.queues),
+        page=page,
+        first=first,
         totals=totals,
         notices=found.notices,
         series=found.histories.by_queue,

@@ -15,7 +15,7 @@ from barback.errors import BrokerError, BrokerUnavailable
 async def schedules(request: Request) -> Response:
     visit = Visit(request)
     around = await visit.control.overviews.surroundings()
-    views = await visit.control.overviews.schedules(anew=True)
+    views = await visit.control.overviews.schedules()
     apps = around.apps
     rows = [(view, control.differences(view, apps), control.declared_timing(view, apps)) for view in views]
     return visit.page("schedules.html", rows=rows)
@@ -27,6 +27,7 @@ async def act(request: Request) -> Response:
     queue, schedule_id, action = (form.get(name, [""])[0] for name in ("queue", "id", "action"))
     await visit.control.check(queue)
     did, acted = await _act(visit, action, queue, schedule_id)
+    visit.control.overviews.forget_schedules()
     await visit.record(did, queue, schedule_id, acted)
     return visit.see("schedules", did, acted)
 
