@@ -89,6 +89,11 @@ class App(Generic[ServicesT]):
                 )
             if schedule.id in seen:
                 raise DeclarationError(f"Schedule '{schedule.id}' is declared twice.")
+            if schedule.job.external:
+                raise DeclarationError(
+                    f"Schedule '{schedule.id}': its job '{schedule.job.name}' is external, and no worker of Python "
+                    "ticks its queue. Schedule a job here that enqueues it, or use upsertJobScheduler in TypeScript."
+                )
             seen.add(schedule.id)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import NoneType
 from typing import Any, Literal, TypeVar
 
-from barback.errors import DeclarationError
+from barback.errors import DeclarationError, did_you_mean
 from barback.payload import Payload
 
 RunsIn = Literal["loop", "thread", "process"]
@@ -50,7 +50,19 @@ def read_payload_type(name: str, handler: Callable[..., Any]) -> type[Payload]:
         raise DeclarationError(
             f"Job '{name}': '{parameter}' must be annotated with a subclass of barback.Payload, got {payload_type!r}."
         )
+    for field in payload_type.unique_by:
+        if field not in payload_type.model_fields:
+            hint = did_you_mean(field, payload_type.model_fields)
+            raise DeclarationError(f"Job '{name}': {payload_type.__name__}.unique_by names no field '{field}'.{hint}")
     return payload_type
+
+
+def read_result_type(name: str, handler: Callable[..., Any]) -> Any:
+    """What the handler is annotated to return, `Any` if it does not say.
+
+    :raises DeclarationError: the annotation names what is not defined.
+    """
+    return _hints(name, handler).get("return", Any)
 
 
 def decide_place(name: str, handler: Callable[..., Any], runs_in: RunsIn | None) -> RunsIn:

@@ -15,7 +15,7 @@ from barback.errors import DeclarationError
 from barback.handlers import RunsIn, check_handler, decide_place, read_payload_type
 from barback.options import KEEP_COMPLETED, KEEP_FAILED, Deduplication, JobOptions, OnFailure, Overrides, Retention
 from barback.payload import Payload
-from barback.retry import Backoff, RetryRule
+from barback.retry import Backoff, Custom, RetryRule
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
 ServicesT = TypeVar("ServicesT")
@@ -149,6 +149,10 @@ class Job(Generic[PayloadT, ServicesT, ReturnT]):
     """Seconds an attempt may take; None: as long as it likes."""
     runs_in: RunsIn
     retry_rule: RetryRule
+    former_names: tuple[str, ...] = ()
+    """Under which it was enqueued before it was renamed."""
+    external: bool = False
+    """It is worked in TypeScript; Python enqueues it."""
 
     @property
     def is_async(self) -> bool:
@@ -185,6 +189,8 @@ def job(  # noqa: PLR0913 — a declaration reads best as one call
     on_failure: OnFailure | None = None,
     keep_logs: int = 1_000,
     keep_stacktraces: int = 10,
+    former_names: tuple[str, ...] = (),
+    external: bool = False,
 ) -> Callable[[Handler[PayloadT, ServicesT, ReturnT]], Job[PayloadT, ServicesT, ReturnT]]:
     """Declare the function below as the handler of job `name` in `queue`.
 
@@ -200,6 +206,12 @@ def job(  # noqa: PLR0913 — a declaration reads best as one call
     module that can be imported, and its `Context[None]` has no services. A process has its memory to itself: what a
     module keeps there, no other job sees.
 
+    `former_names`: names it had before; jobs that wait under one of them are worked by this handler.
+
+    `external`: TypeScript works it, by the client that `barback typescript` writes. Its function has no body (`...`)
+    and never runs; a queue that holds one holds no job that Python works. What the worker in TypeScript decides
+    (`timeout_s`, `runs_in`, a `Custom` backoff) cannot be said of it.
+
     `retry_on`, `fail_on`: which errors are worth another attempt while `attempts` are left; see `RetryRule`. A timeout
     is a `TimeoutError` (and so an `OSError`), a process that died a `ProcessDied`.
 
@@ -208,6 +220,13 @@ def job(  # noqa: PLR0913 — a declaration reads best as one call
     """
     _check_name("job", name)
     _check_name("queue", queue)
+    for former in former_names:
+        _check_name("former", former)
+    if external and (timeout_s is not None or runs_in is not None or isinstance(backoff, Custom)):
+        raise DeclarationError(
+            f"Job '{name}' is external: the worker in TypeScript decides on timeout_s, runs_in and a Custom backoff. "
+            "Leave them out here."
+        )
     if timeout_s is not None and not timeout_s > 0:
         raise DeclarationError(f"Job '{name}': timeout_s must be more than 0, got {timeout_s!r}.")
     options = JobOptions(
@@ -228,7 +247,8 @@ def job(  # noqa: PLR0913 — a declaration reads best as one call
     def declare(handler: Handler[PayloadT, ServicesT, ReturnT]) -> Job[PayloadT, ServicesT, ReturnT]:
         check_handler(name, handler)
         payload_type = cast("type[PayloadT]", read_payload_type(name, handler))
-        return Job(name, queue, payload_type, handler, options, timeout_s, decide_place(name, handler, runs_in), rule)
+        place = decide_place(name, handler, runs_in)
+        return Job(name, queue, payload_type, handler, options, timeout_s, place, rule, former_names, external)
 
     return declare
 

@@ -113,6 +113,8 @@ class JobOptions:
     on_failure: OnFailure | None = None
     keep_logs: int = 1_000
     keep_stacktraces: int = 10
+    schema_hash: str | None = None
+    """Which schema of the payload the TypeScript client knew that enqueued it; None: nobody said."""
 
     def __post_init__(self) -> None:
         if self.job_id is not None:

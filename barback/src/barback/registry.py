@@ -6,36 +6,50 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import cast
 
-from barback.errors import DeclarationError, UnknownJob, UnknownQueue
+from barback.errors import DeclarationError, UnknownJob, UnknownQueue, UsageError
 from barback.job import AnyJob, Job
 
 
 class Registry:
-    """The jobs of an app by name. Names are unique over all queues.
+    """The jobs of an app by name, and by those they had before. Names are unique over all queues.
 
-    :raises DeclarationError: two different jobs bear one name.
+    :raises DeclarationError: two different jobs bear one name, or Python works one of a queue and TypeScript another.
     """
 
     def __init__(self, jobs: Iterable[AnyJob]) -> None:
+        self.jobs: tuple[AnyJob, ...] = tuple(dict.fromkeys(jobs))
         self._by_name: dict[str, AnyJob] = {}
-        for job in jobs:
-            first = self._by_name.setdefault(job.name, job)
-            if first is not job:
+        for job in self.jobs:
+            for name in (job.name, *job.former_names):
+                first = self._by_name.setdefault(name, job)
+                if first is not job:
+                    raise DeclarationError(
+                        f"Two jobs are named '{name}': {_where(first)} and {_where(job)}. Names are unique in an app, "
+                        "former ones too."
+                    )
+        self._check_queues_are_not_shared()
+
+    def _check_queues_are_not_shared(self) -> None:
+        for queue in self.external_queues:
+            if queue in self.queues:
+                of_queue = {job.external: job.name for job in self.jobs if job.queue == queue}
                 raise DeclarationError(
-                    f"Two jobs are named '{job.name}': {_where(first)} and {_where(job)}. Names are unique in an app."
+                    f"Queue '{queue}' holds '{of_queue[True]}', which is external, and '{of_queue[False]}', which is "
+                    "not: workers of both languages would take each other's jobs. Give them queues of their own."
                 )
 
     @property
-    def jobs(self) -> tuple[AnyJob, ...]:
-        return tuple(self._by_name.values())
+    def queues(self) -> tuple[str, ...]:
+        """The queues that Python works, in the order of their declaration."""
+        return tuple(dict.fromkeys(job.queue for job in self.jobs if not job.external))
 
     @property
-    def queues(self) -> tuple[str, ...]:
-        """The queues of all jobs, in the order of their declaration."""
-        return tuple(dict.fromkeys(job.queue for job in self.jobs))
+    def external_queues(self) -> tuple[str, ...]:
+        """The queues that TypeScript works."""
+        return tuple(dict.fromkeys(job.queue for job in self.jobs if job.external))
 
     def get(self, name: str) -> AnyJob | None:
-        """The job of that name, if there is one."""
+        """The job of that name, now or before, if there is one."""
         return self._by_name.get(name)
 
     def find(self, name: str, queue: str | None = None) -> AnyJob:
@@ -48,13 +62,28 @@ class Registry:
             raise UnknownJob(name, self._names(queue), queue)
         return job
 
+    @property
+    def all_queues(self) -> tuple[str, ...]:
+        """Those that Python works, and then those that TypeScript does."""
+        return self.queues + self.external_queues
+
     def check_queue(self, name: str) -> str:
         """The name itself.
 
         :raises UnknownQueue: no job of the app is in it; names the closest one.
         """
-        if name not in self.queues:
-            raise UnknownQueue(name, self.queues)
+        if name not in self.all_queues:
+            raise UnknownQueue(name, self.all_queues)
+        return name
+
+    def check_worked_queue(self, name: str) -> str:
+        """The name itself.
+
+        :raises UnknownQueue: no job of the app is in it; names the closest one.
+        :raises UsageError: TypeScript works it.
+        """
+        if self.check_queue(name) in self.external_queues:
+            raise UsageError(f"Queue '{name}' is worked in TypeScript: its jobs are declared with external=True.")
         return name
 
     def _names(self, queue: str | None) -> list[str]:

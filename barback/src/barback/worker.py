@@ -96,7 +96,7 @@ class Worker:
         self._app = app
         self._broker = broker
         self._options = options or WorkerOptions()
-        self._queues = tuple(app.registry.check_queue(q) for q in self._options.queues or app.registry.queues)
+        self._queues = tuple(app.registry.check_worked_queue(q) for q in self._options.queues or app.registry.queues)
         self._bounds = Bounds(self._options.recycle_after_mb, self._options.recycle_after_jobs)
         self._processes = Processes(app.registry)
         self._meters = {queue: Meter() for queue in self._queues}

@@ -25,12 +25,15 @@ class NodeMissing(Exception):
 
 
 class Node:
-    """One Node process. Its answers are read by a thread, so it serves every test's event loop."""
+    """One Node process, of the driver or another script that speaks as it does.
 
-    def __init__(self, connection: dict[str, Any]) -> None:
+    Its answers are read by a thread, so it serves every test's event loop.
+    """
+
+    def __init__(self, connection: dict[str, Any], script: Path = HERE / "driver.cjs", *arguments: str) -> None:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 — closed in close()
         self._process = subprocess.Popen(
-            ["node", str(HERE / "driver.cjs"), json.dumps(connection)],
+            ["node", str(script), json.dumps(connection), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,

@@ -51,6 +51,9 @@ _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, R
 
 ALONE = "barback:alone"
 """Our one field in BullMQ's hash; `lua/setAlone.lua` writes it."""
+SCHEMA_HASH = "barback:schema"
+"""Our one option among BullMQ's, written by the TypeScript client. Every BullMQ keeps what it does not know."""
+LONGEST_SCHEMA_HASH = 64
 LARGEST = 10**14 - 1
 """BullMQ stores numbers with 14 digits; larger ones would not be the same any more."""
 LONGEST_S = LARGEST / 1000
@@ -73,6 +76,11 @@ def ms(seconds: float) -> int:
 
 def encode_options(options: JobOptions) -> WireOptions:
     """The options as BullMQ keeps them with the job, short names where it has them."""
+    return {SHORT.get(key, key): value for key, value in bullmq_options(options).items()}
+
+
+def bullmq_options(options: JobOptions) -> WireOptions:
+    """The options as BullMQ's `add` takes them in Node."""
     wire: WireOptions = {
         "attempts": options.attempts,
         "delay": ms(options.delay_s),
@@ -93,7 +101,9 @@ def encode_options(options: JobOptions) -> WireOptions:
         wire["deduplication"] = _encode_deduplication(options.deduplicate)
     if options.on_failure is not None:
         wire[ON_FAILURE[options.on_failure]] = True
-    return {SHORT.get(key, key): value for key, value in wire.items()}
+    if options.schema_hash is not None:
+        wire[SCHEMA_HASH] = options.schema_hash
+    return wire
 
 
 def encode_retention(retention: Retention) -> bool | dict[str, int]:
@@ -166,6 +176,7 @@ def decode_options(text: str) -> JobOptions:
         on_failure=next((ours for ours, theirs in ON_FAILURE.items() if long.get(theirs)), None),
         keep_logs=_whole(long.get("keepLogs") or 1_000, 1),
         keep_stacktraces=_whole(long.get("stackTraceLimit", 10), 0),
+        schema_hash=str(long[SCHEMA_HASH])[:LONGEST_SCHEMA_HASH] if SCHEMA_HASH in long else None,
     )
 
 

@@ -166,7 +166,7 @@ def repair(invocation: Invocation, queue: str, as_json_: bool) -> None:
 async def _counts(broker: Broker, app: AnyApp) -> list[dict[str, Any]]:
     return [
         {"queue": queue, "paused": await broker.is_paused(queue), "counts": await broker.counts(queue)}
-        for queue in app.registry.queues
+        for queue in app.registry.all_queues
     ]
 
 

@@ -88,7 +88,7 @@ def worker_options(
 
     :raises UnknownQueue: names the closest one.
     """
-    wanted = tuple(app.registry.check_queue(name) for name in queues) or app.registry.queues
+    wanted = tuple(app.registry.check_worked_queue(name) for name in queues) or app.registry.queues
     return WorkerOptions(
         queues=wanted,
         concurrency={name: concurrency or settings.concurrency_of(name, app.queues.get(name)) for name in wanted},

@@ -1,8 +1,8 @@
 """Job update-cafe-stats: count the cafes of one city, or of all, by status. After all of them, forget old claims."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from barback import Context, Exponential, Payload, Unrecoverable, job
 from cafes.jobs.outage import outages_waited_out
@@ -22,11 +22,11 @@ CLAIMS_A_BATCH = 10_000
 class UpdateCafeStats(Payload, frozen=True):
     """Which city, by its slug. None: all of them."""
 
-    city_slug: str | None = Field(default=None, min_length=1)
+    # One waiting job a city; an add while one runs is kept, so that nothing goes uncounted (P4, C3).
+    unique_by = ("city_slug",)
 
-    def unique(self) -> str:
-        """One waiting job a city; an add while one runs is kept, so that nothing goes uncounted (P4, C3)."""
-        return "*" if self.city_slug is None else slugify(self.city_slug)
+    # In any spelling: a person who enqueues 'Düsseldorf' means duesseldorf (C4).
+    city_slug: Annotated[str, Field(min_length=1), AfterValidator(slugify)] | None = None
 
 
 class CafeStatsUpdated(Result, frozen=True):
@@ -59,8 +59,7 @@ async def update_cafe_stats(payload: UpdateCafeStats, ctx: Context[Services]) ->
 
 
 async def _one_city(city_slug: str, store: Store) -> list[CityStatistics]:
-    # By its slug in any spelling: a person who enqueues 'Düsseldorf' means duesseldorf (C4).
-    counted = await store.recount([slugify(city_slug)])
+    counted = await store.recount([city_slug])
     if not counted:
         raise Unrecoverable(f"There is no city with the slug '{city_slug}'.")
     return counted

@@ -1,0 +1,81 @@
+"""`barback typescript`: the client that TypeScript enqueues with, written from the app's declarations."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import click
+
+from barback.cli.invocation import Invocation
+from barback.contract.package import package
+from barback.errors import UsageError
+from barback.printable import printable
+
+DEFAULT_OUT = "clients/typescript"
+
+
+@click.command()
+@click.option("--out", default=DEFAULT_OUT, show_default=True, type=click.Path(path_type=Path), help="Its folder.")
+@click.option("--name", help="Of the npm package; the app's name and '-jobs', if it is left out.")
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 with the difference if it is not up to date.")
+@click.pass_context
+def typescript(context: click.Context, out: Path, name: str | None, check: bool) -> None:
+    """Write a TypeScript client of the app's jobs: types, checks, enqueueing, results and progress.
+
+    The same app gives the same files, to be committed. The folder is the command's own: what it would not write there
+    itself is removed.
+    """
+    invocation: Invocation = context.obj
+    folder = invocation.project / out
+    wanted = package(invocation.app, name)
+    found = _read(folder)
+    if check:
+        differences = list(_differences(found, wanted))
+        for line in differences:
+            click.echo(_coloured(printable(line)))
+        if differences:
+            click.echo(
+                f"barback: {out} is not up to date: run `barback typescript --out {out}` and commit it.", err=True
+            )
+            context.exit(1)
+        click.echo(f"{out} is up to date")
+        return
+    changed = _write(folder, found, wanted)
+    click.echo(f"{out}: {changed} of {len(wanted)} files written" if changed else f"{out} is up to date")
+
+
+def _read(folder: Path) -> dict[str, str]:
+    """What is there, by path.
+
+    :raises UsageError: it is no folder of ours.
+    """
+    if not folder.exists():
+        return {}
+    paths = [path for path in folder.rglob("*") if path.is_file() and "node_modules" not in path.parts]
+    if paths and not (folder / "client.js").is_file():
+        raise UsageError(
+            f"--out: {folder} holds files that `barback typescript` did not write. Give it a folder of its own."
+        )
+    return {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in sorted(paths)}
+
+
+def _write(folder: Path, found: Mapping[str, str], wanted: Mapping[str, str]) -> int:
+    changed = {path: text for path, text in wanted.items() if found.get(path) != text}
+    for path, text in changed.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, "utf-8")
+    gone = found.keys() - wanted.keys()
+    for path in gone:
+        (folder / path).unlink()
+    return len(changed) + len(gone)
+
+
+def _differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:
+    for path in sorted({*found, *wanted}):
+        before, after = (texts.get(path, "").splitlines() for texts in (found, wanted))
+        yield from difflib.unified_diff(before, after, f"{path} (there)", f"{path} (declared)", lineterm="")
+
+
+def _coloured(line: str) -> str:
+    colour = {"+": "green", "-": "red"}.get(line[:1])
+    return click.style(line, fg=colour) if colour else line
