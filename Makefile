@@ -14,7 +14,7 @@ export UV_PYTHON := $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-full check format drills bench bench-quick bench-grow picture screenshots clean
+.PHONY: help setup run demo test test-full check format drills bench bench-quick bench-grow client picture screenshots clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -67,6 +67,10 @@ $(UV):
 $(NODE_READY): $(NODE_TESTS)/package.json $(NODE_TESTS)/package-lock.json
 	npm ci --prefix $(NODE_TESTS) --no-audit --no-fund --loglevel=error
 	@touch $@
+
+client: setup $(NODE_READY) ## Compile what every TypeScript client shares, and write that of cafes anew
+	node $(NODE_TESTS)/node_modules/typescript/bin/tsc -p barback/src/barback/contract/runtime
+	@$(UV) run --no-sync barback typescript
 
 picture: setup ## Draw docs/demo.svg anew
 	@$(UV) run --no-sync python docs/make_demo_svg.py

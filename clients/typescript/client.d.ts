@@ -63,6 +63,10 @@ export declare function flow<J extends AnyJob>(job: J, payload: PayloadOf<J>, ..
 }]): FlowJob;
 /** How far a job is: a number of percent, or any value of JSON. */
 export type Progress = unknown;
+/** A job failed for good. `message`: why. */
+export declare class JobFailed extends Error {
+    readonly name = "JobFailed";
+}
 /** A job that was enqueued. */
 export declare class Enqueued<Result> {
     #private;
@@ -71,11 +75,11 @@ export declare class Enqueued<Result> {
     constructor(id: string, queue: Queue, events: () => Promise<QueueEvents>);
     /** As it is now; undefined: nothing is kept of it. */
     job(): Promise<Job<unknown, Result> | undefined>;
-    /** Wait for its result. @throws Error it failed, for this reason; or `timeoutMs` passed. */
+    /** Wait for its result. @throws JobFailed; Error nothing is kept of it, or `timeoutMs` passed. */
     result({ timeoutMs }?: {
         timeoutMs?: number;
     }): Promise<Result>;
-    /** What it reports, from the last report on, until it ends. */
+    /** What it reports, from its last report on, until it ends. */
     progress({ signal }?: {
         signal?: AbortSignal;
     }): AsyncGenerator<Progress, void, void>;
@@ -107,9 +111,7 @@ export interface Client<J extends Jobs> {
     /** Close every connection that was opened. */
     close(): Promise<void>;
 }
-/**
- * A client of these jobs: `createClient({ updateCafeStats }, { connection })`. Make one a process and keep it.
- */
+/** A client of these jobs: `createClient({ updateCafeStats }, { connection })`. Make one a process and keep it. */
 export declare function createClient<J extends Jobs>(jobs: J, options: ClientOptions): Client<J>;
 /** How a job is worked in TypeScript. Make one with `handle`. */
 export interface Handler {

@@ -22,6 +22,7 @@ from barback.errors import InvalidPayload, UnknownJob
 from barback.job import AnyJob, Context, Flag
 from barback.outcomes import LONGEST_REASON, Chance, Ending, after_error, after_return, describe, writable
 from barback.payload import Payload, parse_payload
+from barback.payload_schema import schema_hash
 from barback.processes import START_S, Process, Processes
 from barback.processes.wire import Start
 from barback.registry import Registry
@@ -93,9 +94,12 @@ class Executor:
             return _failed(refusal)
         try:
             job = self._registry.find(fetched.name, fetched.queue)
-            payload = parse_payload(job.payload_type, fetched.data, job.name)
-        except (UnknownJob, InvalidPayload) as error:
+        except UnknownJob as error:
             return _failed(str(error))
+        try:
+            payload = parse_payload(job.payload_type, fetched.data, job.name)
+        except InvalidPayload as error:
+            return _failed(f"{error}{_versions(job, fetched)}")
         except BaseException as error:  # noqa: BLE001 — a payload's own validator may raise anything
             return _failed(f"Payload of '{fetched.name}' does not fit: {describe(error)}")
         try:
@@ -265,6 +269,17 @@ def _handle(job: AnyJob, payload: Payload, ctx: Context[Any]) -> Any:
 
 def _start(fetched: FetchedJob, chance: Chance) -> Start:
     return Start(fetched.name, fetched.queue, fetched.id, fetched.starts, fetched.data, chance)
+
+
+def _versions(job: AnyJob, fetched: FetchedJob) -> str:
+    """Which contract it was made by, if that is another one."""
+    theirs, ours = fetched.options.schema_hash, schema_hash(job.payload_type)
+    if theirs is None or theirs == ours:
+        return ""
+    return (
+        f". Its client has schema {theirs} of this payload, this worker {ours}: run `barback typescript` with the code "
+        "that is deployed, and deploy who enqueues it"
+    )
 
 
 def _deadline(job: AnyJob) -> float | None:

@@ -37,7 +37,7 @@ from barback.schedules.runs import Runs
 from barback.schedules.scheduler import Scheduler
 from barback.telemetry.heartbeat import Heartbeat
 from barback.telemetry.meter import Meter
-from barback.telemetry.published import publish
+from barback.telemetry.published import publish, schemas_of
 from barback.threads import make_threads
 from barback.vitals import Vitals
 
@@ -99,7 +99,7 @@ class Worker:
         self._queues = tuple(app.registry.check_worked_queue(q) for q in self._options.queues or app.registry.queues)
         self._bounds = Bounds(self._options.recycle_after_mb, self._options.recycle_after_jobs)
         self._processes = Processes(app.registry)
-        self._meters = {queue: Meter() for queue in self._queues}
+        self._meters = {queue: Meter(schemas_of(app, queue)) for queue in self._queues}
         self._release = release_of(app)
         self.started = asyncio.Event()
         """Set once it works: the broker is checked and the services are open."""

@@ -22,7 +22,7 @@ SHOWN_EACH = 5
 
 Cause = Literal[
     "evicts", "memory", "no-worker", "unknown-name", "schedule-late", "schedule-failed", "failures", "clock",
-    "no-persistence",
+    "other-schema", "no-persistence",
 ]  # fmt: skip
 """In the order of their seriousness: what loses jobs, what keeps them from running, what fails, what may."""
 LIVES_S = 20.0
@@ -64,6 +64,7 @@ def attention(situation: Situation) -> list[Notice]:
         *_few(_failed(schedules), "schedules"),
         *_few(_failing(situation.last_hour), "queues"),
         *_few(_skewed(situation), "clocks"),
+        *_few(_of_other_schemas(situation), "jobs"),
         *_unsaved(server),
     ]
 
@@ -111,7 +112,7 @@ def _unknown_names(situation: Situation) -> Iterator[Notice]:
     for app in situation.apps:
         for job in app.jobs:
             if (app.name, job.queue) in alive:
-                known.setdefault(job.queue, set()).add(job.name)
+                known.setdefault(job.queue, set()).update((job.name, *job.former_names))
     for one in situation.queues:
         if one.next_name is not None and one.queue in known and one.next_name not in known[one.queue]:
             yield Notice(
@@ -157,6 +158,26 @@ def _skewed(situation: Situation) -> Iterator[Notice]:
     for beat in situation.workers:
         if beat.at - situation.now > SKEW_S or situation.now - beat.at > LIVES_S:
             yield Notice("clock", f"The clock of {beat.host} differs from this machine's. Set both by NTP.")
+
+
+def _of_other_schemas(situation: Situation) -> Iterator[Notice]:
+    """Producers that are behind, or ahead, of the workers."""
+    declared = {
+        (job.queue, name): job for app in situation.apps for job in app.jobs for name in (job.name, *job.former_names)
+    }
+    for queue, hour in situation.last_hour.items():
+        for (known, name), count in hour.other_schemas.items():
+            job = declared.get((queue, name))
+            # Workers that are behind count those of a client that is up to date.
+            if job is None or (job.name, job.schema_hash) == (name, known):
+                continue
+            now = f"schema {job.schema_hash}" + (f" of '{job.name}'" if job.name != name else "")
+            yield Notice(
+                "other-schema",
+                f"{count:,} job{'s' if count > 1 else ''} '{name}' of the last hour came from a TypeScript client that "
+                f"knows schema {known}; workers know {now}. Run `barback typescript`, and deploy who enqueues them.",
+                queue,
+            )
 
 
 def _few(notices: Iterable[Notice], what: str) -> list[Notice]:

@@ -3,13 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from barback.board import Board, Bucket, buckets_of
 from barback.control.kept import ask_each
 from barback.telemetry.histogram import quantile
-from barback.telemetry.meter import RUN, WAIT
+from barback.telemetry.meter import RUN, SCHEMA, WAIT
 
 Span = Literal["1h", "24h", "7d"]
 STEPS: Mapping[Span, tuple[int, int]] = {"1h": (60, 60), "24h": (3600, 24), "7d": (3600, 7 * 24)}
@@ -40,6 +40,8 @@ class Point:
     stalled: int = 0
     wait: Durations | None = None
     run: Durations | None = None
+    other_schemas: Mapping[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    """Jobs whose client knew another schema of their payload than their worker: by that one's hash and their name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,13 @@ def _point(bucket: Bucket) -> Point:
         counts.get("stalled", 0),
         _durations(counts.items(), WAIT),
         _durations(counts.items(), RUN),
+        {_hash_and_name(name): count for name, count in counts.items() if name.startswith(SCHEMA)},
     )
+
+
+def _hash_and_name(counted: str) -> tuple[str, str]:
+    known, _, name = counted.removeprefix(SCHEMA).partition(":")
+    return known, name
 
 
 def _durations(counts: Iterable[tuple[str, int]], prefix: str) -> Durations | None:

@@ -11,8 +11,10 @@ from barback.telemetry.published import PublishedApp, PublishedJob
 def find_job(apps: Sequence[PublishedApp], queue: str, name: str) -> PublishedJob | None:
     """As the app declares it whose worker said so last; None: nobody does."""
     newest_first = sorted(apps, key=lambda app: app.at, reverse=True)
-    found = (job for app in newest_first for job in app.jobs if (job.queue, job.name) == (queue, name))
-    return next(found, None)
+    jobs = [job for app in newest_first for job in app.jobs if job.queue == queue]
+    # A name of now wins over one that another job had.
+    found = [job for job in jobs if job.name == name] or [job for job in jobs if name in job.former_names]
+    return found[0] if found else None
 
 
 def options_of(job: PublishedJob) -> JobOptions:

@@ -5,14 +5,16 @@ It is called for each job, on the event loop: it counts, and does nothing else. 
 
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Mapping
 from typing import Literal
 
 from barback.broker import FetchedJob
 from barback.telemetry.histogram import BINS, EDGES_S
 
 Outcomes = Literal["completed", "failed", "retried", "handed_back", "refused"]
-WAIT, RUN = "wait:", "run:"
-"""What stands before the number of a bin in the name of a count."""
+WAIT, RUN, SCHEMA = "wait:", "run:", "schema:"
+"""What stands before the number of a bin in the name of a count; before a hash and the name of a job."""
+MOST_SCHEMAS = 50
 
 
 class Meter:
@@ -24,9 +26,13 @@ class Meter:
     its first step to its outcome.
     """
 
-    __slots__ = ("_run", "_told", "_wait", "outcomes", "stalled")
+    __slots__ = ("_run", "_schemas", "_told", "_wait", "outcomes", "schemas", "stalled")
 
-    def __init__(self) -> None:
+    def __init__(self, schemas: Mapping[str, str] | None = None) -> None:
+        """`schemas`: the hash of each job's payload by the job's name; others that clients name are counted."""
+        self._schemas = schemas or {}
+        self.schemas: Counter[tuple[str, str]] = Counter()
+        """Jobs started whose client had another schema, by that one's hash and the job's name."""
         self.outcomes: Counter[Outcomes] = Counter()
         """Since the worker started. Whoever settles jobs counts here."""
         self.stalled = 0
@@ -40,15 +46,27 @@ class Meter:
         if job.starts == 1:
             # `bin_of`, without the call.
             self._wait[bisect_right(EDGES_S, job.started_at - job.added_at - job.options.delay_s)] += 1
+        known = job.options.schema_hash
+        if known is not None and known != self._schemas.get(job.name):
+            self._count_schema(job.name, known)
+
+    def _count_schema(self, name: str, known: str) -> None:
+        # Anybody may write any hash: a bound for what is told.
+        if (known, name) in self.schemas or len(self.schemas) < MOST_SCHEMAS:
+            self.schemas[known, name] += 1
 
     def ran(self, for_s: float) -> None:
         """An attempt ended."""
         self._run[bisect_right(EDGES_S, for_s)] += 1
 
     def take(self) -> dict[str, int]:
-        """What was counted since this was called last; names as in `outcomes`, `stalled`, `wait:<bin>`, `run:<bin>`."""
+        """What was counted since this was called last; names as in `outcomes`, `stalled`, `wait:<bin>`, `run:<bin>`.
+
+        And `schema:<hash>:<job>` of clients that know another one.
+        """
         sums: Counter[str] = Counter({str(name): count for name, count in self.outcomes.items()})
         sums["stalled"] = self.stalled
+        sums.update({f"{SCHEMA}{known}:{name}": count for (known, name), count in self.schemas.items()})
         for before, bins in ((WAIT, self._wait), (RUN, self._run)):
             sums.update({f"{before}{number}": count for number, count in enumerate(bins) if count})
         new = sums - self._told

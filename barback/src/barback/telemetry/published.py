@@ -12,6 +12,7 @@ from barback.app import AnyApp
 from barback.job import AnyJob
 from barback.masking import Path, secret_paths, without_values
 from barback.options import JobOptions
+from barback.payload_schema import schema_hash
 from barback.payload_traits import has_alternative_names
 from barback.retry import Custom
 from barback.schedule import Missed, Overlap, Schedule
@@ -38,6 +39,11 @@ class PublishedJob:
     options: JobOptions = field(default_factory=JobOptions)
     custom_backoff: bool = False
     timeout_s: float | None = None
+    former_names: tuple[str, ...] = ()
+    schema_hash: str = ""
+    """Of the payload: what a client should know."""
+    external: bool = False
+    """TypeScript works it."""
 
     @property
     def priority(self) -> int:
@@ -103,11 +109,27 @@ def publish(app: AnyApp, release: str, at: float) -> PublishedApp:
     )
 
 
+def schemas_of(app: AnyApp, queue: str) -> dict[str, str]:
+    """The hash of each payload by its job's name, as clients should know them."""
+    return {job.name: schema_hash(job.payload_type) for job in app.registry.jobs if job.queue == queue}
+
+
 def _job(job: AnyJob) -> PublishedJob:
     schema, secret = _payload(job)
     is_custom = isinstance(job.options.backoff, Custom)
     options = replace(job.options, backoff=None) if is_custom else job.options
-    return PublishedJob(job.name, job.queue, schema, secret, options, is_custom, job.timeout_s)
+    return PublishedJob(
+        job.name,
+        job.queue,
+        schema,
+        secret,
+        options,
+        is_custom,
+        job.timeout_s,
+        job.former_names,
+        schema_hash(job.payload_type),
+        job.external,
+    )
 
 
 def _payload(job: AnyJob) -> tuple[Mapping[str, Any] | None, tuple[Path, ...]]:

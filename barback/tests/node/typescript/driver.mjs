@@ -44,7 +44,7 @@ const calls = {
     for await (const one of client.find[job](id).progress()) told.push(one);
     return told;
   },
-  opts: async ({ client }, { queue, id }) => (await client.queue(queue).getJob(id)).opts,
+  opts: async ({ client }, { job, id }) => (await client.find[job](id).job()).opts,
   work: async (opened, { jobs, prefix }) => {
     const { library } = opened;
     const list = jobs.map((name) => library.handle(opened.jobs[name], handlers[name]));

@@ -65,6 +65,12 @@ export function flow(job, payload, ...rest) {
     const made = { ...make(job, payload, options, []), queueName: job.queue };
     return (children === undefined ? made : { ...made, children: [...children] });
 }
+/** A job failed for good. `message`: why. */
+export class JobFailed extends Error {
+    name = "JobFailed";
+}
+/** How long no event may come before one looks: those are lost that come while a connection is made anew. */
+const LOOK_AFTER_MS = 5_000;
 /** A job that was enqueued. */
 export class Enqueued {
     /** One that was swallowed has the id of the job that swallowed it. */
@@ -80,61 +86,111 @@ export class Enqueued {
     job() {
         return this.#queue.getJob(this.id);
     }
-    /** Wait for its result. @throws Error it failed, for this reason; or `timeoutMs` passed. */
+    /** Wait for its result. @throws JobFailed; Error nothing is kept of it, or `timeoutMs` passed. */
     async result({ timeoutMs } = {}) {
-        const events = await this.#events();
-        const job = await this.job();
-        if (job === undefined)
-            throw new Error(`There is no job ${this.id} in ${this.#queue.name}: nothing is kept of it.`);
-        return (await job.waitUntilFinished(events, timeoutMs));
+        const signal = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+        for await (const told of this.#follow(signal)) {
+            if ("result" in told)
+                return told.result;
+            if ("failed" in told)
+                throw new JobFailed(told.failed);
+            if ("gone" in told)
+                throw new Error(`There is no job ${this.id} in ${this.#queue.name}: nothing is kept of it.`);
+        }
+        throw new Error(`Job ${this.id} of ${this.#queue.name} has not ended within ${timeoutMs} ms.`);
     }
-    /** What it reports, from the last report on, until it ends. */
+    /** What it reports, from its last report on, until it ends. */
     async *progress({ signal } = {}) {
-        const events = await this.#events();
+        let last;
+        for await (const told of this.#follow(signal)) {
+            if (!("progress" in told))
+                continue;
+            const text = JSON.stringify(told.progress);
+            // A look and an event may tell of the same report.
+            if (text !== last)
+                yield told.progress;
+            last = text;
+        }
+    }
+    /** All that is told of it until it ends. */
+    async *#follow(signal) {
         const told = [];
-        let ended = false;
         let wake = () => undefined;
-        const onProgress = ({ jobId, data }) => {
-            if (jobId === this.id)
-                told.push(data);
+        const stop = await this.#listen((one) => {
+            told.push(one);
             wake();
-        };
-        const onEnd = ({ jobId }) => {
-            if (jobId === this.id)
-                ended = true;
-            wake();
-        };
-        const onAbort = () => wake();
-        events.on("progress", onProgress);
-        for (const event of ["completed", "failed", "removed"])
-            events.on(event, onEnd);
-        signal?.addEventListener("abort", onAbort);
+        });
         try {
-            const job = await this.job();
-            if (job === undefined || job.finishedOn)
-                ended = true;
-            // 0 is what BullMQ stores before the first report.
-            if (job !== undefined && job.progress !== 0 && told.length === 0)
-                yield job.progress;
-            for (;;) {
-                while (told.length > 0 && !signal?.aborted)
-                    yield told.shift();
-                if (ended || signal?.aborted)
-                    return;
-                await new Promise((resolve) => (wake = resolve));
+            while (!signal?.aborted) {
+                told.length = 0;
+                told.push(...(await this.#look()));
+                do {
+                    for (let one = told.shift(); one !== undefined; one = told.shift()) {
+                        yield one;
+                        if (!("progress" in one))
+                            return;
+                    }
+                    await quiet(LOOK_AFTER_MS, signal, (resolve) => (wake = resolve));
+                } while (told.length > 0);
             }
         }
         finally {
-            events.off("progress", onProgress);
-            for (const event of ["completed", "failed", "removed"])
-                events.off(event, onEnd);
-            signal?.removeEventListener("abort", onAbort);
+            stop();
         }
     }
+    /** As it is now: its last report, and how it ended. */
+    async #look() {
+        const job = await this.job();
+        if (job === undefined)
+            return [{ gone: true }];
+        // 0 is what BullMQ stores before the first report.
+        const told = job.progress === 0 ? [] : [{ progress: job.progress }];
+        if (job.finishedOn === undefined)
+            return told;
+        const failed = (await job.getState()) === "failed";
+        return [...told, failed ? { failed: job.failedReason } : { result: job.returnvalue }];
+    }
+    async #listen(tell) {
+        const events = await this.#events();
+        const mine = (make) => (args) => {
+            if (args.jobId === this.id)
+                tell(make(args));
+        };
+        const listeners = {
+            progress: mine(({ data }) => ({ progress: data })),
+            completed: mine(({ returnvalue }) => ({ result: returnvalue })),
+            failed: mine(({ failedReason }) => ({ failed: failedReason })),
+            removed: mine(() => ({ gone: true })),
+        };
+        const names = Object.keys(listeners);
+        for (const name of names)
+            events.on(name, listeners[name]);
+        return () => {
+            for (const name of names)
+                events.off(name, listeners[name]);
+        };
+    }
 }
-/**
- * A client of these jobs: `createClient({ updateCafeStats }, { connection })`. Make one a process and keep it.
- */
+/** Wait for so long, until `woken` is, or the signal comes. */
+async function quiet(ms, signal, woken) {
+    let timer;
+    let wake = () => undefined;
+    try {
+        await new Promise((resolve) => {
+            wake = resolve;
+            woken(resolve);
+            timer = setTimeout(resolve, ms);
+            signal?.addEventListener("abort", wake);
+            if (signal?.aborted)
+                resolve();
+        });
+    }
+    finally {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", wake);
+    }
+}
+/** A client of these jobs: `createClient({ updateCafeStats }, { connection })`. Make one a process and keep it. */
 export function createClient(jobs, options) {
     const queues = new Map();
     const listeners = new Map();
@@ -142,8 +198,8 @@ export function createClient(jobs, options) {
     const queue = (name) => once(queues, name, () => new Queue(name, options));
     const events = async (name) => {
         const listener = once(listeners, name, () => {
-            // From a fixed place of the stream on: from "$" it would miss what comes while it connects.
-            const made = new QueueEvents(name, { ...options, lastEventId: String(Date.now() - 60_000) });
+            const made = new QueueEvents(name, options);
+            // Each job that is followed has its own.
             made.setMaxListeners(0);
             return made;
         });

@@ -139,6 +139,17 @@ export function flow<J extends AnyJob>(
 /** How far a job is: a number of percent, or any value of JSON. */
 export type Progress = unknown;
 
+/** A job failed for good. `message`: why. */
+export class JobFailed extends Error {
+  override readonly name = "JobFailed";
+}
+
+/** What is told of a job: by an event, or by a look at it. */
+type Told = { progress: Progress } | { result: unknown } | { failed: string } | { gone: true };
+
+/** How long no event may come before one looks: those are lost that come while a connection is made anew. */
+const LOOK_AFTER_MS = 5_000;
+
 /** A job that was enqueued. */
 export class Enqueued<Result> {
   /** One that was swallowed has the id of the job that swallowed it. */
@@ -157,47 +168,99 @@ export class Enqueued<Result> {
     return this.#queue.getJob(this.id) as Promise<Job<unknown, Result> | undefined>;
   }
 
-  /** Wait for its result. @throws Error it failed, for this reason; or `timeoutMs` passed. */
+  /** Wait for its result. @throws JobFailed; Error nothing is kept of it, or `timeoutMs` passed. */
   async result({ timeoutMs }: { timeoutMs?: number } = {}): Promise<Result> {
-    const events = await this.#events();
-    const job = await this.job();
-    if (job === undefined) throw new Error(`There is no job ${this.id} in ${this.#queue.name}: nothing is kept of it.`);
-    return (await job.waitUntilFinished(events, timeoutMs)) as Result;
+    const signal = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+    for await (const told of this.#follow(signal)) {
+      if ("result" in told) return told.result as Result;
+      if ("failed" in told) throw new JobFailed(told.failed);
+      if ("gone" in told) throw new Error(`There is no job ${this.id} in ${this.#queue.name}: nothing is kept of it.`);
+    }
+    throw new Error(`Job ${this.id} of ${this.#queue.name} has not ended within ${timeoutMs} ms.`);
   }
 
-  /** What it reports, from the last report on, until it ends. */
+  /** What it reports, from its last report on, until it ends. */
   async *progress({ signal }: { signal?: AbortSignal } = {}): AsyncGenerator<Progress, void, void> {
-    const events = await this.#events();
-    const told: Progress[] = [];
-    let ended = false;
+    let last: string | undefined;
+    for await (const told of this.#follow(signal)) {
+      if (!("progress" in told)) continue;
+      const text = JSON.stringify(told.progress);
+      // A look and an event may tell of the same report.
+      if (text !== last) yield told.progress;
+      last = text;
+    }
+  }
+
+  /** All that is told of it until it ends. */
+  async *#follow(signal?: AbortSignal): AsyncGenerator<Told, void, void> {
+    const told: Told[] = [];
     let wake = (): void => undefined;
-    const onProgress = ({ jobId, data }: { jobId: string; data: unknown }): void => {
-      if (jobId === this.id) told.push(data);
+    const stop = await this.#listen((one) => {
+      told.push(one);
       wake();
-    };
-    const onEnd = ({ jobId }: { jobId: string }): void => {
-      if (jobId === this.id) ended = true;
-      wake();
-    };
-    const onAbort = (): void => wake();
-    events.on("progress", onProgress);
-    for (const event of ["completed", "failed", "removed"] as const) events.on(event, onEnd);
-    signal?.addEventListener("abort", onAbort);
+    });
     try {
-      const job = await this.job();
-      if (job === undefined || job.finishedOn) ended = true;
-      // 0 is what BullMQ stores before the first report.
-      if (job !== undefined && job.progress !== 0 && told.length === 0) yield job.progress;
-      for (;;) {
-        while (told.length > 0 && !signal?.aborted) yield told.shift();
-        if (ended || signal?.aborted) return;
-        await new Promise<void>((resolve) => (wake = resolve));
+      while (!signal?.aborted) {
+        told.length = 0;
+        told.push(...(await this.#look()));
+        do {
+          for (let one = told.shift(); one !== undefined; one = told.shift()) {
+            yield one;
+            if (!("progress" in one)) return;
+          }
+          await quiet(LOOK_AFTER_MS, signal, (resolve) => (wake = resolve));
+        } while (told.length > 0);
       }
     } finally {
-      events.off("progress", onProgress);
-      for (const event of ["completed", "failed", "removed"] as const) events.off(event, onEnd);
-      signal?.removeEventListener("abort", onAbort);
+      stop();
     }
+  }
+
+  /** As it is now: its last report, and how it ended. */
+  async #look(): Promise<Told[]> {
+    const job = await this.job();
+    if (job === undefined) return [{ gone: true }];
+    // 0 is what BullMQ stores before the first report.
+    const told: Told[] = job.progress === 0 ? [] : [{ progress: job.progress }];
+    if (job.finishedOn === undefined) return told;
+    const failed = (await job.getState()) === "failed";
+    return [...told, failed ? { failed: job.failedReason } : { result: job.returnvalue }];
+  }
+
+  async #listen(tell: (one: Told) => void): Promise<() => void> {
+    const events = await this.#events();
+    const mine = (make: (args: any) => Told) => (args: { jobId: string }) => {
+      if (args.jobId === this.id) tell(make(args));
+    };
+    const listeners = {
+      progress: mine(({ data }) => ({ progress: data })),
+      completed: mine(({ returnvalue }) => ({ result: returnvalue })),
+      failed: mine(({ failedReason }) => ({ failed: failedReason })),
+      removed: mine(() => ({ gone: true })),
+    };
+    const names = Object.keys(listeners) as (keyof typeof listeners)[];
+    for (const name of names) events.on(name, listeners[name]);
+    return () => {
+      for (const name of names) events.off(name, listeners[name]);
+    };
+  }
+}
+
+/** Wait for so long, until `woken` is, or the signal comes. */
+async function quiet(ms: number, signal: AbortSignal | undefined, woken: (wake: () => void) => void): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  let wake = (): void => undefined;
+  try {
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+      woken(resolve);
+      timer = setTimeout(resolve, ms);
+      signal?.addEventListener("abort", wake);
+      if (signal?.aborted) resolve();
+    });
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", wake);
   }
 }
 
@@ -213,7 +276,10 @@ export interface ClientOptions {
 export interface Client<J extends Jobs> {
   /** Enqueue one. @throws InvalidPayload */
   readonly enqueue: {
-    readonly [N in keyof J]: (payload: PayloadOf<J[N]>, ...options: OptionsArgument<J[N]>) => Promise<Enqueued<ResultOf<J[N]>>>;
+    readonly [N in keyof J]: (
+      payload: PayloadOf<J[N]>,
+      ...options: OptionsArgument<J[N]>
+    ) => Promise<Enqueued<ResultOf<J[N]>>>;
   };
   /** Enqueue many with one call, all or none. @throws InvalidPayload */
   readonly enqueueMany: {
@@ -234,9 +300,7 @@ export interface Client<J extends Jobs> {
   close(): Promise<void>;
 }
 
-/**
- * A client of these jobs: `createClient({ updateCafeStats }, { connection })`. Make one a process and keep it.
- */
+/** A client of these jobs: `createClient({ updateCafeStats }, { connection })`. Make one a process and keep it. */
 export function createClient<J extends Jobs>(jobs: J, options: ClientOptions): Client<J> {
   const queues = new Map<string, Queue>();
   const listeners = new Map<string, QueueEvents>();
@@ -245,8 +309,8 @@ export function createClient<J extends Jobs>(jobs: J, options: ClientOptions): C
   const queue = (name: string): Queue => once(queues, name, () => new Queue(name, options));
   const events = async (name: string): Promise<QueueEvents> => {
     const listener = once(listeners, name, () => {
-      // From a fixed place of the stream on: from "$" it would miss what comes while it connects.
-      const made = new QueueEvents(name, { ...options, lastEventId: String(Date.now() - 60_000) });
+      const made = new QueueEvents(name, options);
+      // Each job that is followed has its own.
       made.setMaxListeners(0);
       return made;
     });

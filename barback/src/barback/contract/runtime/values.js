@@ -12,9 +12,9 @@ export function text(bounds) {
     const { min = 0, max = Infinity, pattern } = bounds;
     let check = z.string();
     if (min > 0)
-        check = check.refine((it) => it.length >= min && characters(it) >= min, `expected ${min} or more characters`);
+        check = check.refine((it) => characters(it) >= min, `expected ${min} or more characters`);
     if (max < Infinity)
-        check = check.refine((it) => it.length <= max || characters(it) <= max, `expected ${max} or fewer characters`);
+        check = check.refine((it) => characters(it) <= max, `expected ${max} or fewer characters`);
     return pattern === undefined ? check : check.regex(pattern);
 }
 /** A moment: a text as ISO 8601 has it, or a `Date`, which becomes one. */

@@ -12,8 +12,8 @@ const characters = (text: string): number => {
 export function text(bounds: { min?: number; max?: number; pattern?: RegExp }): z.ZodString {
   const { min = 0, max = Infinity, pattern } = bounds;
   let check = z.string();
-  if (min > 0) check = check.refine((it) => it.length >= min && characters(it) >= min, `expected ${min} or more characters`);
-  if (max < Infinity) check = check.refine((it) => it.length <= max || characters(it) <= max, `expected ${max} or fewer characters`);
+  if (min > 0) check = check.refine((it) => characters(it) >= min, `expected ${min} or more characters`);
+  if (max < Infinity) check = check.refine((it) => characters(it) <= max, `expected ${max} or fewer characters`);
   return pattern === undefined ? check : check.regex(pattern);
 }
 
