@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
+from barback.app import App, no_services
 from barback.errors import DeclarationError, InvalidOptions
 from barback.job import Context, Job, Reply, job
+from barback.memory import MemoryBroker
 from barback.options import Deduplication, JobOptions, Retention
 from barback.payload import NoPayload, Payload
-from barback.retry import Exponential, RetryRule
+from barback.retry import Custom, Exponential, RetryRule
+from barback.schedule import Schedule
 from barback.testing import make_context
+from barback.worker import Worker
 
 
 class Greet(Payload, frozen=True):
@@ -321,3 +325,53 @@ def test_a_payload_cannot_be_changed() -> None:
 def test_a_payload_is_not_unique_unless_it_says_so() -> None:
     assert Greet(first_name="Ada").unique() is None
     assert NoPayload().model_dump_json() == "{}"
+
+
+# ── for TypeScript too ──────────────────────────────────────────────────────────────────────────────────
+
+
+class ByCity(Payload, frozen=True):
+    unique_by = ("city_slug", "count")
+
+    city_slug: str | None = None
+    count: int = 0
+    note: str = ""
+
+
+def test_the_fields_that_make_a_job_unique_make_its_key_as_javascript_would_write_it() -> None:
+    """P4, P28."""
+    assert ByCity(note="x").unique() == "[null,0]"
+    assert ByCity(city_slug='köln "\n\x01\u2028', count=7).unique() == '["köln \\"\\n\\u0001\u2028",7]'
+
+
+def test_a_field_that_makes_it_unique_must_be_there() -> None:
+    class Misspelt(Payload, frozen=True):
+        unique_by = ("city_slg",)
+
+        city_slug: str
+
+    async def handler(payload: Misspelt, ctx: Context[None]) -> None: ...
+
+    with pytest.raises(
+        DeclarationError, match=r"Misspelt\.unique_by names no field 'city_slg'\. Did you mean 'city_slug'"
+    ):
+        job("any", queue="q")(handler)
+
+
+def test_what_the_worker_in_typescript_decides_cannot_be_said_of_an_external_job() -> None:
+    """P28."""
+    for options in ({"timeout_s": 1.0}, {"runs_in": "loop"}, {"backoff": Custom(lambda attempt, error: 1.0)}):
+        with pytest.raises(DeclarationError, match="Job 'any' is external: the worker in TypeScript decides"):
+            job("any", queue="q", external=True, **options)  # type: ignore[arg-type]
+
+
+def test_an_app_of_external_jobs_alone_has_nothing_to_work_and_they_have_no_schedule() -> None:
+    """P28."""
+
+    @job("any", queue="q", external=True)
+    async def outside(payload: NoPayload, ctx: Context[None]) -> None: ...
+
+    with pytest.raises(DeclarationError, match="App 'app' has no queue that Python works"):
+        Worker(App([outside], no_services), MemoryBroker())
+    with pytest.raises(DeclarationError, match="Schedule 's': its job 'any' is external"):
+        App([outside], no_services, schedules=(Schedule("s", outside, "0 3 * * *", "UTC", NoPayload()),))

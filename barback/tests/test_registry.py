@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from barback import registry as registry_room
-from barback.errors import DeclarationError, UnknownJob, UnknownQueue
+from barback.errors import DeclarationError, UnknownJob, UnknownQueue, UsageError
 from barback.job import Context, job
 from barback.payload import NoPayload
 from barback.registry import Registry, find_jobs
@@ -94,7 +94,7 @@ def test_two_jobs_of_one_name_are_refused_and_both_are_shown() -> None:
     message = str(refusal.value)
     assert message.startswith("Two jobs are named 'process-cafe': ")
     assert ".process_cafe and " in message
-    assert message.endswith("impostor. Names are unique in an app.")
+    assert message.endswith("impostor. Names, former ones too, are unique in an app.")
 
 
 def test_one_job_twice_is_one_job() -> None:
@@ -140,3 +140,48 @@ def test_a_package_without_jobs_is_refused(make_package: MakePackage) -> None:
 def test_a_module_is_no_package() -> None:
     with pytest.raises(DeclarationError, match=r"'barback\.registry' is a module; expected the package that holds"):
         find_jobs(registry_room)
+
+
+# ── former names, external jobs ─────────────────────────────────────────────────────────────────────────
+
+
+@job("send-receipt", queue="mail", former_names=("send-bill", "bill"))
+async def send_receipt(payload: NoPayload, ctx: Context[None]) -> None: ...
+
+
+@job("print-receipt", queue="printer", external=True)
+async def print_receipt(payload: NoPayload, ctx: Context[None]) -> None: ...
+
+
+def test_a_job_is_found_by_the_names_it_had_before_and_is_one_job() -> None:
+    """P29."""
+    registry = Registry([send_receipt, process_cafe])
+    assert registry.find("send-bill", "mail") is registry.find("send-receipt") is send_receipt
+    assert registry.jobs == (send_receipt, process_cafe)
+    with pytest.raises(UnknownJob, match="Did you mean 'send-receipt'"):
+        registry.find("send-receip")
+
+
+def test_a_former_name_is_nobody_elses() -> None:
+    @job("bill", queue="mail")
+    async def bill(payload: NoPayload, ctx: Context[None]) -> None: ...
+
+    with pytest.raises(DeclarationError, match="Two jobs are named 'bill': "):
+        Registry([send_receipt, bill])
+
+
+def test_the_queues_of_external_jobs_are_known_and_not_worked() -> None:
+    """P28."""
+    registry = Registry([print_receipt, send_receipt])
+    assert (registry.queues, registry.external_queues) == (("mail",), ("printer",))
+    assert registry.check_queue("printer") == "printer"
+    with pytest.raises(UsageError, match="Queue 'printer' is worked in TypeScript"):
+        registry.check_worked_queue("printer")
+
+
+def test_a_queue_is_worked_in_one_language() -> None:
+    @job("print-label", queue="printer")
+    async def print_label(payload: NoPayload, ctx: Context[None]) -> None: ...
+
+    with pytest.raises(DeclarationError, match="holds 'print-receipt', which is external, and 'print-label', which is"):
+        Registry([print_receipt, print_label])

@@ -24,8 +24,8 @@ class Registry:
                 first = self._by_name.setdefault(name, job)
                 if first is not job:
                     raise DeclarationError(
-                        f"Two jobs are named '{name}': {_where(first)} and {_where(job)}. Names are unique in an app, "
-                        "former ones too."
+                        f"Two jobs are named '{name}': {_where(first)} and {_where(job)}. "
+                        "Names, former ones too, are unique in an app."
                     )
         self._check_queues_are_not_shared()
 

@@ -18,6 +18,7 @@ import structlog
 from barback.app import AnyApp
 from barback.broker import Broker, Lease
 from barback.contexts import ContextMaker
+from barback.errors import DeclarationError
 from barback.executor import Executor
 from barback.locks import LockKeeper
 from barback.loop_watch import LoopWatch
@@ -89,7 +90,7 @@ class WorkerReport:
 class Worker:
     """Works the jobs of an app through an open broker.
 
-    :raises DeclarationError: a job runs in a process, which could not import it.
+    :raises DeclarationError: a job runs in a process, which could not import it; or all jobs are external.
     """
 
     def __init__(self, app: AnyApp, broker: Broker, options: WorkerOptions | None = None) -> None:
@@ -97,6 +98,8 @@ class Worker:
         self._broker = broker
         self._options = options or WorkerOptions()
         self._queues = tuple(app.registry.check_worked_queue(q) for q in self._options.queues or app.registry.queues)
+        if not self._queues:
+            raise DeclarationError(f"App '{app.name}' has no queue that Python works: all its jobs are external.")
         self._bounds = Bounds(self._options.recycle_after_mb, self._options.recycle_after_jobs)
         self._processes = Processes(app.registry)
         self._meters = {queue: Meter(schemas_of(app, queue)) for queue in self._queues}

@@ -126,6 +126,25 @@ def test_many_failures_are_told_of_few_or_rare_ones_not(completed: int, failed: 
     assert causes(replace(WELL, last_hour=hour)) == (["failures"] if told else [])
 
 
+def test_producers_whose_contract_is_another_than_the_workers_are_told_of() -> None:
+    """P29."""
+    send = replace(SHOP.jobs[0], schema_hash="new", former_names=("post",))
+    hour = Point(NOW, other_schemas={("old", "send"): 1, ("new", "post"): 1200, ("new", "send"): 3, ("old", "gone"): 4})
+    situation = replace(WELL, apps=[replace(SHOP, jobs=(send,))], last_hour={"mail": hour})
+    assert [notice.sentence for notice in attention(situation)] == [
+        "1 job 'send' of the last hour came from a TypeScript client that knows schema old; workers know schema new. "
+        "Run `barback typescript`, and deploy who enqueues them.",
+        "1,200 jobs 'post' of the last hour came from a TypeScript client that knows schema new; workers know schema "
+        "new of 'send'. Run `barback typescript`, and deploy who enqueues them.",
+    ]
+
+
+def test_a_job_that_waits_under_a_name_it_had_before_is_known() -> None:
+    """P29."""
+    shop = replace(SHOP, jobs=(replace(SHOP.jobs[0], former_names=("post",)),))
+    assert causes(replace(WELL, queues=[waiting(1, next_name="post")], workers=[WORKER], apps=[shop])) == []
+
+
 def test_what_loses_jobs_comes_first_and_what_may_comes_last() -> None:
     bad = replace(SOUND, eviction="allkeys-lru", append_only=False, used_bytes=99, ahead_s=9.0)
     late = [replace(HOURLY, late_s=90.0, last_run=Run("x", "failed", NOW, NOW))]

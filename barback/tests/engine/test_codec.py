@@ -364,3 +364,12 @@ def test_stack_traces_do_not_grow_with_the_attempts(attempts: int, limit: int) -
 def test_a_stack_trace_that_is_no_text_is_read_as_one() -> None:
     job = decode_fetched("q", "7", "token", {**WHOLE, "stacktrace": '[null, 7, "x"]'})
     assert job.stacktraces == ("None", "7", "x")
+
+
+def test_which_schema_a_client_knew_is_read_and_kept_when_options_are_written_again() -> None:
+    """P29."""
+    options = decode_options('{"attempts":2,"barback:schema":"3f2a9c1d4b5e"}')
+    assert options.schema_hash == "3f2a9c1d4b5e"
+    assert encode_options(options)["barback:schema"] == "3f2a9c1d4b5e"
+    assert "barback:schema" not in encode_options(decode_options("{}"))
+    assert decode_options(json.dumps({"barback:schema": "x" * 999})).schema_hash == "x" * 64

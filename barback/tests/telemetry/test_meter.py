@@ -1,11 +1,12 @@
 """What is counted of a queue's jobs, and from when their waiting is."""
 
 import time
+from dataclasses import replace
 
 from barback.broker import FetchedJob
 from barback.options import JobOptions
 from barback.telemetry.histogram import bin_of
-from barback.telemetry.meter import Meter
+from barback.telemetry.meter import MOST_SCHEMAS, Meter
 
 
 def job(*, added_at: float = 100.0, started_at: float = 100.0, delay_s: float = 0.0, starts: int = 1) -> FetchedJob:
@@ -59,3 +60,19 @@ def test_it_costs_less_than_two_microseconds_a_job() -> None:
         return (time.perf_counter() - began_at) / each
 
     assert min(cost() for _ in range(rounds)) < 2e-6
+
+
+def test_jobs_of_clients_that_know_another_schema_are_counted_by_it_and_their_name() -> None:
+    """P29."""
+    meter = Meter({"any": "new", "same": "old"})
+    for name, known in (("any", "old"), ("any", "old"), ("any", "new"), ("same", "old"), ("gone", "x"), ("any", None)):
+        meter.started(replace(job(), name=name, options=JobOptions(schema_hash=known)))
+    counted = {name: count for name, count in meter.take().items() if name.startswith("schema:")}
+    assert counted == {"schema:old:any": 2, "schema:x:gone": 1}
+
+
+def test_of_hashes_that_anybody_may_make_up_so_many_are_counted() -> None:
+    meter = Meter()
+    for number in range(2 * MOST_SCHEMAS):
+        meter.started(replace(job(), options=JobOptions(schema_hash=str(number))))
+    assert sum(name.startswith("schema:") for name in meter.take()) == MOST_SCHEMAS

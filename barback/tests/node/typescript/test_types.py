@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from .conftest import PACKAGES, Version, install_beside
 
 HERE = Path(__file__).parent
+RUNTIME = Path(str(files("barback.contract") / "runtime"))
 OPTIONS = {
     "strict": True,
     "exactOptionalPropertyTypes": True,
@@ -73,3 +75,11 @@ def test_tsc_points_to_the_field_that_is_wrong(clients: dict[Version, Path], tmp
     said = tsc(project, {**OPTIONS, "skipLibCheck": True}, "wrong.ts")
     column = wrong.index("year") + 1
     assert said == f"wrong.ts(2,{column}): error TS2322: Type 'string' is not assignable to type 'number'.\n"
+
+
+def test_what_all_clients_share_is_what_its_source_compiles_to(node: object, tmp_path: Path) -> None:
+    """P28. If not: `make client`."""
+    program = ["node", str(PACKAGES / "typescript" / "bin" / "tsc"), "-p", str(RUNTIME), "--outDir", str(tmp_path)]
+    assert subprocess.run(program, capture_output=True, text=True, timeout=60, check=False).stdout == ""
+    for made in tmp_path.iterdir():
+        assert made.read_text() == (RUNTIME / made.name).read_text(), made.name

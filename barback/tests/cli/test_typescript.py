@@ -1,0 +1,51 @@
+"""`barback typescript`: what it writes, and what it says when that is not what is declared."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Call = Callable[..., Any]
+
+
+def test_what_was_written_is_up_to_date_until_a_declaration_changes(call: Call, project: Path) -> None:
+    """P28."""
+    assert call("typescript").out == "clients/typescript: 17 of 17 files written\n"
+    checked = call("typescript", "--check")
+    assert (checked.code, checked.out) == (0, "clients/typescript is up to date\n")
+    greet = project / "clients/typescript/jobs/greet.d.ts"
+    greet.write_text(greet.read_text().replace("howOften?:", "howOften:"))
+    (project / "clients/typescript/jobs/gone.js").write_text("old\n")
+    checked = call("typescript", "--check")
+    assert checked.code == 1
+    assert checked.out.splitlines()[:3] == ["--- jobs/gone.js (there)", "+++ jobs/gone.js (declared)", "@@ -1 +0,0 @@"]
+    assert "-  howOften: number | undefined;\n+  howOften?: number | undefined;\n" in checked.out
+    assert checked.err == (
+        "barback: clients/typescript is not up to date: run `barback typescript --out clients/typescript` "
+        "and commit it.\n"
+    )
+    assert call("typescript").out == "clients/typescript: 2 of 17 files written\n"
+    assert call("typescript", "--check").code == 0
+    assert call("typescript").out == "clients/typescript is up to date\n"
+
+
+def test_a_client_that_is_not_there_is_not_up_to_date(call: Call) -> None:
+    assert call("typescript", "--check").code == 1
+
+
+def test_a_folder_with_files_of_others_is_left_alone(call: Call, project: Path) -> None:
+    (project / "src").mkdir(exist_ok=True)
+    (project / "src" / "mine.ts").write_text("export {};")
+    refused = call("typescript", "--out", "src")
+    assert refused.code == 2
+    assert "holds files that `barback typescript` did not write. Give it a folder of its own." in refused.err
+
+
+@pytest.mark.parametrize("arguments", [("--name", "@shop/jobs"), ()], ids=["given", "of the app"])
+def test_the_package_has_the_name_that_is_given_or_that_of_the_app(
+    arguments: tuple[str, ...], call: Call, project: Path
+) -> None:
+    call("typescript", *arguments)
+    name = arguments[1] if arguments else "shop-jobs"
+    assert f'"name": "{name}"' in (project / "clients/typescript/package.json").read_text()
