@@ -12,6 +12,7 @@ import pytest
 from .conftest import PACKAGES, Version, install_beside
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[3]
 RUNTIME = Path(str(files("barback.contract") / "runtime"))
 OPTIONS = {
     "strict": True,
@@ -75,6 +76,16 @@ def test_tsc_points_to_the_field_that_is_wrong(clients: dict[Version, Path], tmp
     said = tsc(project, {**OPTIONS, "skipLibCheck": True}, "wrong.ts")
     column = wrong.index("year") + 1
     assert said == f"wrong.ts(2,{column}): error TS2322: Type 'string' is not assignable to type 'number'.\n"
+
+
+def test_the_example_of_the_documentation_passes_with_the_client_of_cafes(node: object, tmp_path: Path) -> None:
+    """P28."""
+    install_beside(tmp_path, 6)
+    shutil.copytree(ROOT / "clients" / "typescript", tmp_path / "node_modules" / "cafes-jobs")
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    example = (ROOT / "docs" / "typescript.md").read_text().partition("```ts\n")[2].partition("```")[0]
+    (tmp_path / "example.ts").write_text(example)
+    assert tsc(tmp_path, {**OPTIONS, "skipLibCheck": True}, "example.ts") == ""
 
 
 def test_what_all_clients_share_is_what_its_source_compiles_to(node: object, tmp_path: Path) -> None:
