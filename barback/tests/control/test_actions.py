@@ -215,6 +215,19 @@ async def test_a_job_is_run_again_with_another_payload_and_its_options(store: St
     )
 
 
+async def test_a_job_that_is_run_again_is_of_the_client_that_made_it_unless_its_payload_is_another(
+    store: Store,
+) -> None:
+    """P29."""
+    await store.broker.add([NewJob(store.queue, "any", "{}", JobOptions(job_id="stamped", schema_hash="3f2a"))])
+    [record] = await store.inspector.records(store.queue, ["stamped"])
+    assert record is not None
+    answers = [await run_again(store.broker, record), await run_again(store.broker, record, '{"n": 7}')]
+    ids = [answer.job_id for answer in answers if isinstance(answer, Created)]
+    again = await store.inspector.records(store.queue, ids)
+    assert [one.options.schema_hash for one in again if one is not None] == ["3f2a", None]
+
+
 async def test_running_again_says_when_it_is_swallowed(store: Store) -> None:
     [job_id] = await add(store, 1, JobOptions(deduplicate=Deduplication.simple("k")))
     [record] = await store.inspector.records(store.queue, [job_id])

@@ -181,7 +181,10 @@ async def run_again(
     :raises InvalidPayload: it is too deep or too large.
     """
     text = record.data if data is None else _checked(data, record.name, limits)
-    options = replace(record.options, job_id=None, delay_s=0.0, schema_hash=None)
+    options = replace(record.options, job_id=None, delay_s=0.0)
+    if data is not None:
+        # No client made this one.
+        options = replace(options, schema_hash=None)
     [answer] = await broker.add([NewJob(record.queue, record.name, text, options)])
     return answer
 

@@ -39,9 +39,12 @@ const calls = {
     return (await client.enqueueFlow(make(root))).job.id;
   },
   result: async ({ client }, { job, id, timeoutMs }) => (await client.find[job](id).result({ timeoutMs })) ?? null,
-  progress: async ({ client }, { job, id }) => {
+  progress: async ({ client }, { job, id, most }) => {
     const told = [];
-    for await (const one of client.find[job](id).progress()) told.push(one);
+    for await (const one of client.find[job](id).progress()) {
+      told.push(one);
+      if (told.length === most) break;
+    }
     return told;
   },
   opts: async ({ client }, { job, id }) => (await client.find[job](id).job()).opts,
