@@ -2,16 +2,21 @@
 
 import itertools
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from barback.bullmq import BullMQBroker
 from barback.embedded import EmbeddedPostgres, EmbeddedValkey
 from cafes.migrate import migrate
 from cafes.store.postgres import PostgresStore
+from cafes.store.supabase import SupabaseStore
+
+from .backends import Backend, RealProject, opened
+from .databases import name_in, new_database
+from .rows import run
+from .supabase_side import USAGE, SupabaseSide, supabase_side
 
 _numbers = itertools.count()
 
@@ -52,65 +57,68 @@ async def broker(valkey: str, prefix: str) -> AsyncGenerator[BullMQBroker]:
 @pytest.fixture
 def empty_database(postgres: str) -> Iterator[str]:
     """The address of a database with nothing in it."""
-    with _database(postgres, "template0") as url:
+    with new_database(postgres) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def migrated_template(postgres: str) -> Iterator[str]:
-    with _database(postgres, "template0") as url:
+    with new_database(postgres) as url:
         migrate(url)
-        yield _name_in(url)
+        yield name_in(url)
 
 
 @pytest.fixture
 def database(postgres: str, migrated_template: str) -> Iterator[str]:
     """The address of a migrated database without cafes."""
-    with _database(postgres, migrated_template) as url:
+    with new_database(postgres, migrated_template) as url:
         yield url
 
 
 @pytest.fixture
 async def store(database: str) -> AsyncGenerator[PostgresStore]:
-    async with opened(database) as one:
+    async with opened(PostgresStore(database)) as one:
         yield one
 
 
 @pytest.fixture
 def open_store(database: str) -> Callable[[], AbstractAsyncContextManager[PostgresStore]]:
     """Opens further stores on the test's database, as other workers have them."""
-    return lambda: opened(database)
+    return lambda: opened(PostgresStore(database))
 
 
-@asynccontextmanager
-async def opened(url: str) -> AsyncGenerator[PostgresStore]:
-    store = PostgresStore(url)
-    await store.open()
+# ── Supabase ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="session")
+def supabase() -> Iterator[SupabaseSide]:
+    """A Postgres as Supabase has them, and its API."""
     try:
-        yield store
-    finally:
-        await store.close()
+        with supabase_side() as side:
+            yield side
+    except FileNotFoundError as missing:
+        pytest.skip(str(missing))
 
 
-class _database:  # noqa: N801 — used as a function
-    """A new database from a template, dropped at the end."""
-
-    def __init__(self, server_url: str, template: str) -> None:
-        self._server_url = server_url
-        self._template = template
-        self._name = f"test_{next(_numbers)}"
-
-    def __enter__(self) -> str:
-        self._run("create database {} template {}", self._name, self._template)
-        return self._server_url.replace("/postgres?", f"/{self._name}?")
-
-    def __exit__(self, *_: object) -> None:
-        self._run("drop database {} with (force)", self._name)
-
-    def _run(self, statement: str, *names: str) -> None:
-        with psycopg.connect(self._server_url, autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # pyright: ignore[reportArgumentType]
+@pytest.fixture(scope="session")
+def supabase_template(supabase: SupabaseSide) -> Iterator[str]:
+    with new_database(supabase.postgres_url) as url:
+        run(url, USAGE)
+        migrate(url)
+        yield name_in(url)
 
 
-def _name_in(url: str) -> str:
-    return url.rpartition("/")[2].partition("?")[0]
+@pytest.fixture(params=["postgres", "supabase", *(["real project"] if RealProject.is_named() else [])])
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """A store of each kind, and the migrated, empty database under it."""
+    if request.param == "postgres":
+        template: str = request.getfixturevalue("migrated_template")
+        with new_database(request.getfixturevalue("postgres"), template) as url:
+            yield Backend(url, lambda: PostgresStore(url))
+    elif request.param == "supabase":
+        side: SupabaseSide = request.getfixturevalue("supabase")
+        with new_database(side.postgres_url, request.getfixturevalue("supabase_template")) as url:
+            yield Backend(url, lambda: SupabaseStore(side.project_of(url)))
+    else:
+        with RealProject.emptied() as real:
+            yield real

@@ -13,5 +13,9 @@ app = App(
     services=open_services,
     settings=KINDS,
     schedules=(Schedule("update-cafe-stats-daily", update_cafe_stats, "0 3 * * *", tz="Europe/Berlin"),),
-    development=Development(postgres_url="DATABASE_URL", prepare=prepare),
+    development=Development(
+        postgres_url="DATABASE_URL",
+        instead=("NEXT_PUBLIC_SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY"),
+        prepare=prepare,
+    ),
 )

@@ -16,11 +16,16 @@ from cafes.settings import StoreSettings
 
 
 def prepare() -> None:
-    """Migrate, and import the sample if there is no cafe yet. `DATABASE_URL` and `REDIS_URL` are set.
+    """Migrate, and import the sample if there is no cafe yet. `REDIS_URL` is set, and `DATABASE_URL` or a project.
+
+    A Supabase project is left as it is: it may be the one that people use.
 
     :raises BarbackError: the database or Redis cannot be used.
     """
-    migrate(load_settings(StoreSettings).postgres_url())
+    settings = load_settings(StoreSettings)
+    if settings.supabase:
+        return
+    migrate(settings.postgres_url())
     asyncio.run(_import_sample())
 
 

@@ -1,6 +1,10 @@
-"""Brings a database to the schema of this release. Asking twice changes nothing."""
+"""Brings a database to the schema of this release. Asking twice changes nothing.
 
-import hashlib
+What is applied is written where the Supabase CLI writes it, so that either goes on where the other stopped.
+"""
+
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -9,16 +13,13 @@ import psycopg
 from cafes.errors import MigrationRefused, StoreError
 from cafes.store.connecting import CONNECT_TIMEOUT_S, unavailable
 
-_RECORD = """
-    create schema if not exists cafes_meta;
-    create table if not exists cafes_meta.migrations (
-        version text primary key,
-        name text not null,
-        checksum text not null,
-        applied_at timestamptz not null default now()
-    );
-"""  # in a schema of its own, because Supabase's API shows all of `public`
-
+_HISTORY = """
+    create schema if not exists supabase_migrations;
+    create table if not exists supabase_migrations.schema_migrations (version text not null primary key);
+    alter table supabase_migrations.schema_migrations
+        add column if not exists statements text[], add column if not exists name text;
+"""
+_APPLIED = "select version, statements from supabase_migrations.schema_migrations order by version"
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('cafes.migrations', 0))"
 
 
@@ -30,9 +31,12 @@ class Migration:
     name: str
     statements: str
 
-    @property
-    def checksum(self) -> str:
-        return hashlib.sha256(self.statements.encode()).hexdigest()
+    def is_as(self, applied: Sequence[str] | None) -> bool:
+        """Whether it says what was `applied`. None: nobody wrote down what that was.
+
+        The Supabase CLI writes statement by statement, without the semicolons between them and blanks at their ends.
+        """
+        return applied is None or _bare("".join(applied)) == _bare(self.statements)
 
 
 def migrations() -> list[Migration]:
@@ -72,21 +76,28 @@ def migrate(url: str, wanted: list[Migration] | None = None) -> list[str]:
     return applied
 
 
-def _applied(connection: psycopg.Connection) -> dict[str, str]:
-    connection.execute(_RECORD)
-    return dict(connection.execute("select version, checksum from cafes_meta.migrations order by version").fetchall())
+def _applied(connection: psycopg.Connection) -> dict[str, list[str] | None]:
+    connection.execute(_HISTORY)
+    return dict(connection.execute(_APPLIED).fetchall())
 
 
-def _next_of(plan: list[Migration], applied: dict[str, str], connection: psycopg.Connection) -> Migration | None:
+def _bare(statements: str) -> str:
+    return re.sub(r"[\s;]+", "", statements)
+
+
+def _next_of(
+    plan: list[Migration], applied: dict[str, list[str] | None], connection: psycopg.Connection
+) -> Migration | None:
     """The first migration that is not applied. None: all are."""
     known = {migration.version: migration for migration in plan}
-    for version, checksum in applied.items():
+    for version, statements in applied.items():
         if version not in known:
             raise MigrationRefused(
-                f"The database holds migration {version}, which this release does not know. It was migrated by a newer "
-                "release: run that one."
+                f"The database holds migration {version}, which this release does not know. If a newer release made "
+                "it, run that one. If others keep migrations there too, put the files of cafes/migrations among theirs "
+                "and go on with `supabase db push`."
             )
-        if known[version].checksum != checksum:
+        if not known[version].is_as(statements):
             raise MigrationRefused(
                 f"Migration {version}_{known[version].name} was changed after it was applied to this database. "
                 "Put the file back as it was and write a new migration for what is to change."
@@ -109,8 +120,8 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> None:
     try:
         connection.execute(migration.statements.encode())
         connection.execute(
-            "insert into cafes_meta.migrations (version, name, checksum) values (%s, %s, %s)",
-            (migration.version, migration.name, migration.checksum),
+            "insert into supabase_migrations.schema_migrations (version, name, statements) values (%s, %s, %s)",
+            (migration.version, migration.name, [migration.statements]),
         )
     except psycopg.OperationalError:
         raise

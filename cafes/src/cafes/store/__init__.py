@@ -5,10 +5,12 @@ load ──► clean, decide_group ──► record ──► Recorded
                  └── Overtaken ◄────┘   decide again, on what is stored now
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
+
+from pydantic import JsonValue
 
 from cafes.rules import CleanedCafe, Member, RawCafe, Verdict
 
@@ -128,6 +130,15 @@ class Store(Protocol):
 
     async def is_empty(self) -> bool:
         """Whether there is no cafe at all."""
+        ...
+
+    async def call(self, function: str, arguments: Mapping[str, JsonValue]) -> Any:
+        """The answer, as JSON, of a function of your own in the schema `public`: one value, one transaction.
+
+        What claims an effect and does it in one function (see `store/once.py`) happens once whichever store this is.
+        Asked again only if it is certain that nothing was written. On Supabase a list is whatever its parameter is; on
+        Postgres it is `jsonb`.
+        """
         ...
 
     async def forget_claims(self, older_than_s: float = CLAIMS_KEPT_S, at_most: int = 10_000) -> int:

@@ -1,38 +1,36 @@
 """The store over Postgres, also behind a transaction pooler (Supabase: port 6543)."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, cast
 from uuid import UUID
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
+from pydantic import JsonValue
 
 from cafes.errors import StoreError
 from cafes.rules import CleanedCafe, RawCafe, Verdict
-from cafes.store import (
-    CLAIMS_KEPT_S,
-    CityStatistics,
-    Gone,
-    ImportRow,
-    Overtaken,
-    RecordAnswer,
-    Recorded,
-    Stale,
-    StoredCafe,
-)
+from cafes.store import CLAIMS_KEPT_S, CityStatistics, ImportRow, RecordAnswer, StoredCafe
 from cafes.store.connecting import CONNECT_TIMEOUT_S, store_errors, unavailable
 from cafes.store.connections import Connections
-from cafes.store.wire import cleaned_to_json, neighbourhood_from_json, row_to_json, verdict_to_json
+from cafes.store.wire import (
+    LOADED_COLUMNS,
+    RAW_COLUMNS,
+    answer_from_json,
+    cleaned_to_json,
+    row_to_json,
+    verdict_to_json,
+)
 
-_LOAD = """
-    select id, position, input_hash, name, city, city_slug, address, comments, latitude, longitude, website, postcode
-    from public.cafes where id = %s
-"""
-_RAW_COLUMNS = ("name", "city", "city_slug", "address", "comments", "latitude", "longitude", "website", "postcode")
+Query = LiteralString | sql.Composed
+
+_LOAD = sql.SQL("select {} from public.cafes where id = %s").format(
+    sql.SQL(", ").join(map(sql.Identifier, LOADED_COLUMNS))
+)
 
 
 class PostgresStore:
@@ -56,7 +54,7 @@ class PostgresStore:
         try:
             async with await AsyncConnection.connect(self._url, connect_timeout=CONNECT_TIMEOUT_S) as connection:
                 # What the newest migration made.
-                found = await connection.execute("select to_regproc('public.once')")
+                found = await connection.execute("select to_regproc('public.no_cafes')")
                 if await found.fetchone() == (None,):
                     raise StoreError("The database is not migrated: run `cafes migrate`.")
         except psycopg.Error as error:
@@ -85,33 +83,24 @@ class PostgresStore:
         if row is None:
             return None
         cafe_id, position, input_hash, *raw = row
-        return StoredCafe(cafe_id, position, input_hash, RawCafe(**dict(zip(_RAW_COLUMNS, raw, strict=True))))
+        return StoredCafe(cafe_id, position, input_hash, RawCafe(**dict(zip(RAW_COLUMNS, raw, strict=True))))
 
     async def record(
         self, cafe: StoredCafe, cleaned: CleanedCafe, verdicts: Sequence[Verdict], seen: str
     ) -> RecordAnswer:
-        answer = await self._ask_json(
-            "select public.record_cafe(%s, %s, %s, %s, %s)",
-            cafe.id,
-            cafe.input_hash,
-            seen,
-            Jsonb(cleaned_to_json(cleaned)),
-            Jsonb([verdict_to_json(verdict) for verdict in verdicts]),
+        return answer_from_json(
+            await self._ask_json(
+                "select public.record_cafe(%s, %s, %s, %s, %s)",
+                cafe.id,
+                cafe.input_hash,
+                seen,
+                Jsonb(cleaned_to_json(cleaned)),
+                Jsonb([verdict_to_json(verdict) for verdict in verdicts]),
+            )
         )
-        match answer["outcome"]:
-            case "recorded":
-                return Recorded(answer["slug"], answer["cities"], answer["changed"])
-            case "overtaken":
-                return Overtaken(neighbourhood_from_json(answer))
-            case "stale":
-                return Stale()
-            case _:
-                return Gone()
 
     async def city_slugs(self) -> list[str]:
-        return cast(
-            "list[str]", await self._ask_json("select coalesce(array_agg(slug order by slug), '{}') from public.cities")
-        )
+        return cast("list[str]", await self._ask_json("select public.city_slugs()"))
 
     async def recount(self, slugs: Sequence[str]) -> list[CityStatistics]:
         return [
@@ -125,16 +114,23 @@ class PostgresStore:
         )
 
     async def is_empty(self) -> bool:
-        return bool(await self._ask_json("select not exists (select from public.cafes)"))
+        return bool(await self._ask_json("select public.no_cafes()"))
 
     async def forget_claims(self, older_than_s: float = CLAIMS_KEPT_S, at_most: int = 10_000) -> int:
         return int(await self._ask_json("select public.forget_claims(%s, %s)", older_than_s, at_most))
 
-    async def _ask_json(self, statement: LiteralString, *parameters: object) -> Any:
+    async def call(self, function: str, arguments: Mapping[str, JsonValue]) -> Any:
+        named = [
+            sql.SQL("{} => {}").format(sql.Identifier(name), _argument(value)) for name, value in arguments.items()
+        ]
+        called = sql.SQL("select to_jsonb(public.{}({}))").format(sql.Identifier(function), sql.SQL(", ").join(named))
+        return await self._ask_json(called)
+
+    async def _ask_json(self, statement: Query, *parameters: object) -> Any:
         row = await self._ask(statement, *parameters)
         return row[0] if row else None
 
-    async def _ask(self, statement: LiteralString, *parameters: object) -> TupleRow | None:
+    async def _ask(self, statement: Query, *parameters: object) -> TupleRow | None:
         # Not tried again here after an outage: whether it was written is unknown, and with it whether a city's
         # numbers changed. The job's next start knows that it does not know (C3).
         try:
@@ -145,3 +141,8 @@ class PostgresStore:
             raise StoreError(
                 f"A statement took longer than {self._statement_timeout_s:g} s and was cancelled."
             ) from error
+
+
+def _argument(value: JsonValue) -> sql.Literal:
+    """As the API reads it: objects and lists are JSON, and text takes the type of its parameter."""
+    return sql.Literal(Jsonb(value) if isinstance(value, dict | list) else value)

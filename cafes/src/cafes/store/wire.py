@@ -6,7 +6,10 @@ from uuid import UUID
 
 from cafes.rules import CleanedCafe, Member, Verdict
 from cafes.rules.locating import Coordinates
-from cafes.store import ImportRow, Neighbour, Neighbourhood
+from cafes.store import Gone, ImportRow, Neighbour, Neighbourhood, Overtaken, RecordAnswer, Recorded, Stale
+
+RAW_COLUMNS = ("name", "city", "city_slug", "address", "comments", "latitude", "longitude", "website", "postcode")
+LOADED_COLUMNS = ("id", "position", "input_hash", *RAW_COLUMNS)
 
 _UNSTORABLE = dict.fromkeys((0, *range(0xD800, 0xE000)))
 """Postgres text holds neither NUL nor lone surrogates. Cleaning would drop them as well."""
@@ -44,8 +47,17 @@ def row_to_json(row: ImportRow) -> dict[str, str]:
     return {"import_key": row.key} | {name: text.translate(_UNSTORABLE) for name, text in asdict(row.raw).items()}
 
 
-def neighbourhood_from_json(answer: dict[str, Any]) -> Neighbourhood:
-    return Neighbourhood(answer["seen"], tuple(_neighbour(given) for given in answer["neighbours"]))
+def answer_from_json(answer: dict[str, Any]) -> RecordAnswer:
+    """What `record_cafe` says of itself."""
+    match answer["outcome"]:
+        case "recorded":
+            return Recorded(answer["slug"], answer["cities"], answer["changed"])
+        case "overtaken":
+            return Overtaken(Neighbourhood(answer["seen"], tuple(_neighbour(given) for given in answer["neighbours"])))
+        case "stale":
+            return Stale()
+        case _:
+            return Gone()
 
 
 def _neighbour(given: dict[str, Any]) -> Neighbour:
