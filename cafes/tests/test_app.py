@@ -26,13 +26,14 @@ def test_statistics_are_counted_every_night_at_three_in_berlin() -> None:
     assert datetime.fromtimestamp(schedule.timing.next_after(noon) or 0, berlin).hour == 3
 
 
-def test_development_brings_a_database_unless_one_is_set_whatever_supabase_says() -> None:
+def test_development_brings_a_database_unless_one_or_a_supabase_project_is_set() -> None:
     assert app.development.postgres_url == "DATABASE_URL"
-    assert app.development.instead == ()
+    assert app.development.instead == ("NEXT_PUBLIC_SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY")
     assert app.development.prepare is not None
 
 
 def test_services_without_a_database_are_a_settings_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("DATABASE_URL", raising=False)
+    for name in ("DATABASE_URL", *app.development.instead):
+        monkeypatch.delenv(name, raising=False)
     with pytest.raises(SettingsError):
         app.services()

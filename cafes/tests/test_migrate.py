@@ -1,10 +1,12 @@
 """The schema: applied once, in order, and never over a state that is not understood."""
 
 import threading
+from pathlib import Path
 
 import psycopg
 import pytest
 
+import cafes.migrate
 from cafes.errors import MigrationRefused, StoreError, StoreUnavailable
 from cafes.migrate import Migration, migrate, migrations
 
@@ -79,6 +81,76 @@ def test_tables_that_something_else_made_are_refused(empty_database: str) -> Non
     run(empty_database, "create table cafes (id int)")
     with pytest.raises(MigrationRefused, match="a table 'cafes' but no record of migrations"):
         migrate(empty_database)
+    assert read(empty_database, "select from pg_namespace where nspname = 'supabase_migrations'") == []
+
+
+# ── beside the Supabase CLI ─────────────────────────────────────────────────────────────────────────
+
+
+def pushed(url: str, wanted: list[Migration]) -> None:
+    """What `supabase db push` leaves: each statement by itself, without the semicolon and the blanks around it."""
+    run(url, "create schema if not exists supabase_migrations")
+    run(url, "create table if not exists supabase_migrations.schema_migrations (version text not null primary key)")
+    run(url, "alter table supabase_migrations.schema_migrations add column if not exists statements text[]")
+    run(url, "alter table supabase_migrations.schema_migrations add column if not exists name text")
+    for migration in wanted:
+        # It does not cut within a quoted body; where it cuts is nothing that we may depend on.
+        statements = [part.strip() for part in migration.statements.split(";") if part.strip()]
+        run(url, migration.statements)
+        run(
+            url,
+            "insert into supabase_migrations.schema_migrations (version, name, statements) values (%s, %s, %s)",
+            migration.version,
+            migration.name,
+            statements,
+        )
+
+
+def test_what_the_supabase_cli_applied_is_gone_on_from(empty_database: str) -> None:
+    first, *others = migrations()
+    pushed(empty_database, [first])
+    assert migrate(empty_database) == [f"{each.version}_{each.name}" for each in others]
+    assert migrate(empty_database) == []
+
+
+def test_what_was_applied_here_is_what_the_supabase_cli_would_find(empty_database: str) -> None:
+    migrate(empty_database)
+    found = read(
+        empty_database, "select version, name, statements from supabase_migrations.schema_migrations order by 1"
+    )
+    assert [(row["version"], row["name"]) for row in found] == [(each.version, each.name) for each in migrations()]
+    assert [row["statements"] for row in found] == [[each.statements] for each in migrations()]
+
+
+def test_a_migration_that_was_changed_after_the_supabase_cli_applied_it_is_refused(empty_database: str) -> None:
+    pushed(empty_database, [FIRST])
+    changed = Migration(FIRST.version, FIRST.name, "create table one (id bigint)")
+    with pytest.raises(MigrationRefused, match="was changed after it was applied"):
+        migrate(empty_database, [changed, SECOND])
+    assert tables(empty_database) == {"one"}
+
+
+def test_a_history_that_says_no_more_than_versions_is_taken_at_its_word(empty_database: str) -> None:
+    """As old releases of the Supabase CLI wrote it."""
+    run(empty_database, "create schema supabase_migrations")
+    run(empty_database, "create table supabase_migrations.schema_migrations (version text not null primary key)")
+    run(empty_database, "insert into supabase_migrations.schema_migrations values (%s)", FIRST.version)
+    assert migrate(empty_database, [FIRST, SECOND]) == ["20260102000000_second"]
+
+
+def test_migrations_of_others_in_the_same_history_are_refused_with_what_to_do(empty_database: str) -> None:
+    pushed(empty_database, [Migration("20250101000000", "blog", "create table posts (id int)")])
+    with pytest.raises(MigrationRefused, match=r"If others keep migrations there too.*`supabase db push`"):
+        migrate(empty_database)
+    assert tables(empty_database) == {"posts"}
+
+
+def test_the_supabase_cli_finds_the_same_files() -> None:
+    """`supabase --workdir cafes db push` reads `cafes/supabase/migrations`."""
+    ours = Path(cafes.migrate.__file__).parent / "migrations"
+    folder = Path(__file__).parent.parent / "supabase" / "migrations"
+    assert sorted(file.name for file in folder.iterdir()) == sorted(file.name for file in ours.iterdir())
+    assert folder.resolve() == ours.resolve()
 
 
 def test_a_database_that_is_down_is_named_without_its_password() -> None:

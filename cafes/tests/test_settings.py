@@ -44,12 +44,81 @@ def test_a_database_must_be_named() -> None:
         load_settings(StoreSettings).postgres_url()
 
 
-def test_supabase_without_a_database_is_said_to_be_not_there_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_supabase_project_wins_over_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database is then for `cafes migrate`, which the API cannot do."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@h/d")
+    assert load_settings(StoreSettings).supabase is None
     monkeypatch.setenv("NEXT_PUBLIC_SUPABASE_URL", "https://x.supabase.co")
     monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_geheim")
-    with pytest.raises(SettingsError, match="its API is not spoken yet") as raised:
-        load_settings(StoreSettings).postgres_url()
+    project = load_settings(StoreSettings).supabase
+    assert project is not None
+    assert (project.url, project.key.get_secret_value()) == ("https://x.supabase.co", "sb_secret_geheim")
+    assert "geheim" not in repr(project)
+    assert load_settings(StoreSettings).migrated_url() == "postgresql://u@h/d"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        (
+            "NEXT_PUBLIC_SUPABASE_URL",
+            "https://x.supabase.co",
+            "SUPABASE_SERVICE_ROLE_KEY: not set, and NEXT_PUBLIC_SUPABASE_URL is",
+        ),
+        (
+            "SUPABASE_SERVICE_ROLE_KEY",
+            "sb_secret_geheim",
+            "SUPABASE_SERVICE_ROLE_KEY: set, but NEXT_PUBLIC_SUPABASE_URL is not",
+        ),
+    ],
+)
+@pytest.mark.parametrize("database", ["", "postgresql://u@h/d"])
+def test_half_a_supabase_project_is_refused_whatever_else_is_set(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str, database: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=said) as raised:
+        load_settings(StoreSettings)
     assert "geheim" not in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "x.supabase.co",
+        "postgresql://u:geheim@h/d",
+        "https://",
+        "https://u:geheim@x.supabase.co",
+        "https://x/?key=geheim",
+    ],
+)
+def test_an_address_that_is_no_projects_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("NEXT_PUBLIC_SUPABASE_URL", address)
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_x")
+    with pytest.raises(
+        SettingsError, match=r"NEXT_PUBLIC_SUPABASE_URL: expected https://<project>\.supabase\.co"
+    ) as raised:
+        load_settings(StoreSettings)
+    assert "geheim" not in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize("key", ["Bearer geheim", "geheim\n", "gehéim", " "])
+def test_a_key_that_is_more_than_a_key_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("NEXT_PUBLIC_SUPABASE_URL", "https://x.supabase.co")
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", key)
+    with pytest.raises(SettingsError, match="SUPABASE_SERVICE_ROLE_KEY: expected the key alone") as raised:
+        load_settings(StoreSettings)
+    assert "heim" not in str(raised.value)
+
+
+def test_with_a_project_alone_migrating_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXT_PUBLIC_SUPABASE_URL", "https://x.supabase.co")
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_geheim")
+    with pytest.raises(SettingsError, match=r"DATABASE_URL: not set.*or run `supabase db push`"):
+        load_settings(StoreSettings).migrated_url()
 
 
 @pytest.mark.parametrize("address", ["mysql://worker:geheim@db/cafes", "host=db port=5432 password=geheim"])
@@ -70,7 +139,8 @@ def test_all_wrong_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_secrets_are_not_shown() -> None:
-    settings = StoreSettings(DATABASE_URL="postgresql://u:geheim@h/d", SUPABASE_SERVICE_ROLE_KEY="geheim")  # pyright: ignore[reportCallIssue]
+    project = {"NEXT_PUBLIC_SUPABASE_URL": "https://x.supabase.co", "SUPABASE_SERVICE_ROLE_KEY": "geheim"}
+    settings = StoreSettings(DATABASE_URL="postgresql://u:geheim@h/d", **project)  # pyright: ignore[reportCallIssue]
     assert "geheim" not in repr(settings)
     assert settings.postgres_url() == "postgresql://u:geheim@h/d"
 

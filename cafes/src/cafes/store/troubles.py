@@ -42,7 +42,7 @@ class Trouble:
 
 def trouble_of_error(error: httpx.TransportError) -> Trouble:
     """What it means that no answer came."""
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = _one_line(str(error)) or type(error).__name__
     if isinstance(error, httpx.PoolTimeout):
         return Trouble("all connections were busy. Fewer jobs at a time, or a higher DATABASE_CONNECTIONS", undone=True)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
@@ -56,7 +56,7 @@ def trouble_of_error(error: httpx.TransportError) -> Trouble:
 def trouble_of_answer(status: int, headers: Mapping[str, str], said: Mapping[str, object] | None) -> Trouble:
     """What an answer means that is none. `said`: its JSON; None: it has none, so it is not PostgREST's."""
     code = str((said or {}).get("code") or "")
-    message = " ".join(str((said or {}).get("message") or "").split())[:LONGEST_MESSAGE]
+    message = _one_line(str((said or {}).get("message") or ""))
     meaning = next(known for pattern, known in _MEANINGS if re.fullmatch(pattern, f"{status} {code}"))
     told = f"HTTP {status}" + (f" {code}" if code else "") + (f": {message}" if message else "")
     return replace(
@@ -87,6 +87,11 @@ _MEANINGS: tuple[tuple[str, Trouble], ...] = (
     (r".*", Trouble(f"That is not what Supabase says. {WRONG_ADDRESS}")),
 )
 """By status and code; the first that fits."""
+
+
+def _one_line(text: str) -> str:
+    """Without a full stop: more is said after it."""
+    return " ".join(text.split())[:LONGEST_MESSAGE].rstrip(".")
 
 
 def _seconds(retry_after: str | None) -> float | None:
