@@ -3,8 +3,8 @@
 UV_VERSION := 0.13.9
 PYTHON ?= python3
 UV := .tools/bin/uv
-NODE_TESTS := barback/tests/node
-NODE_READY := $(NODE_TESTS)/node_modules/.package-lock.json
+NODE_TESTS := barback/tests/node cafes/tests/node
+NODE_READY := $(NODE_TESTS:%=%/node_modules/.package-lock.json)
 
 # The machine's own Python: uv shall not download one.
 export UV_PYTHON_DOWNLOADS := never
@@ -64,8 +64,8 @@ $(UV):
 	$(PYTHON) -m venv .tools
 	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-$(NODE_READY): $(NODE_TESTS)/package.json $(NODE_TESTS)/package-lock.json
-	npm ci --prefix $(NODE_TESTS) --no-audit --no-fund --loglevel=error
+$(NODE_READY): %/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	npm ci --prefix $* --no-audit --no-fund --loglevel=error
 	@touch $@
 
 client: setup $(NODE_READY) ## Compile what every TypeScript client shares, and write that of cafes anew
@@ -79,4 +79,4 @@ screenshots: setup ## Photograph the dashboard anew, into docs/screenshots; need
 	@$(UV) run --no-sync python docs/make_screenshots.py
 
 clean: ## Remove what was made, the development data too
-	rm -rf .venv .tools .barback bench/.envs bench/.results $(NODE_TESTS)/node_modules .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .tools .barback bench/.envs bench/.results $(NODE_TESTS:%=%/node_modules) .pytest_cache .ruff_cache .hypothesis

@@ -48,7 +48,7 @@ CITIES = """
 async def test_both_stores_end_with_the_same_cafes_and_statistics(
     rows: int, postgres: str, migrated_template: str, supabase: SupabaseSide, supabase_template: str, tmp_path: Path
 ) -> None:
-    """C1, C2. Every column of every row: verdicts, reasons, slugs, what was cleaned, and each city's numbers."""
+    """C1, C2, C6. Every column of every row: verdicts, reasons, slugs, what was cleaned, and each city's numbers."""
     file = tmp_path / "cafes.csv"
     sample.write_file(file, rows)
     with (

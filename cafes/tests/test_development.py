@@ -27,6 +27,15 @@ def test_an_empty_database_is_migrated_and_filled_once(
     assert asyncio.run(_waiting(valkey, prefix)) == stored["n"]
 
 
+def test_a_supabase_project_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither migrated nor filled with a sample: it may be the one that people use. Here nobody answers at all."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NEXT_PUBLIC_SUPABASE_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_x")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/x")
+    prepare()
+
+
 async def _waiting(valkey: str, prefix: str) -> int:
     broker = BullMQBroker(valkey, prefix=prefix)
     await broker.open()

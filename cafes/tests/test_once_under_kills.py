@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +18,36 @@ from barback.bullmq import BullMQBroker
 from barback.job import Job
 from barback.payload import NoPayload
 from barback.producer import Producer
-from cafes.store.postgres import PostgresStore
 
-from .charging_worker import charge, charge_unguarded
+from .charging_worker import FUNCTION, AnyStore, charge, charge_by_function, charge_unguarded
+from .databases import new_database
 from .eventually import eventually
 from .rows import read, run
+from .supabase_side import SupabaseSide
 
-ChargingJob = Job[NoPayload, PostgresStore, Any]
+ChargingJob = Job[NoPayload, AnyStore, Any]
 StartWorker = Callable[[], subprocess.Popen[bytes]]
 
 WORKERS = 2
 
 
+LEDGER = "create table ledger (job text not null, at timestamptz default clock_timestamp())"
+
+
 @pytest.fixture
 def start_worker(valkey: str, prefix: str, database: str) -> Generator[StartWorker]:
-    run(database, "create table ledger (job text not null, at timestamptz default clock_timestamp())")
+    run(database, LEDGER)
+    with _workers(valkey, prefix, database) as start:
+        yield start
+
+
+@contextmanager
+def _workers(*arguments: str) -> Generator[StartWorker]:
     script = str(Path(__file__).with_name("charging_worker.py"))
     with ExitStack() as closing:
 
         def start() -> subprocess.Popen[bytes]:
-            worker = subprocess.Popen([sys.executable, script, valkey, prefix, database], stderr=subprocess.DEVNULL)
+            worker = subprocess.Popen([sys.executable, script, *arguments], stderr=subprocess.DEVNULL)
             closing.callback(worker.wait)
             closing.callback(worker.kill)
             return worker
@@ -54,6 +64,22 @@ async def test_an_effect_guarded_by_once_happens_once_however_often_workers_are_
     assert _lines(database) == Counter(ids)
     records = [record for job_id in ids if (record := await broker.get(charge.queue, job_id))]
     assert _started_again(records) > 0, "no kill found a job under way: this run proves nothing"
+
+
+@pytest.mark.slow
+async def test_an_effect_by_a_function_happens_once_over_supabases_api_too(
+    valkey: str, prefix: str, broker: BullMQBroker, supabase: SupabaseSide, supabase_template: str
+) -> None:
+    """P2, P3. Claim and effect are one request: a worker killed while it waits for the answer does not matter."""
+    with new_database(supabase.postgres_url, supabase_template) as database:
+        for statement in (LEDGER, FUNCTION, "grant insert on ledger to service_role"):
+            run(database, statement)
+        project = supabase.project_of(database)
+        with _workers(valkey, prefix, project.url, project.key.get_secret_value()) as start_worker:
+            ids = await _charge_under_kills(charge_by_function, 1_000, 20, start_worker, broker, database)
+        assert _lines(database) == Counter(ids)
+        records = [record for job_id in ids if (record := await broker.get(charge_by_function.queue, job_id))]
+        assert _started_again(records) > 0, "no kill found a job under way: this run proves nothing"
 
 
 async def test_the_same_kills_do_an_effect_twice_that_nothing_guards(

@@ -10,7 +10,14 @@ import pytest
 
 Cafes = Callable[..., subprocess.CompletedProcess[str]]
 
-UNSET = ("DATABASE_URL", "REDIS_URL", "REDIS_DB", "BARBACK_PREFIX", "NEXT_PUBLIC_SUPABASE_URL")
+UNSET = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "REDIS_DB",
+    "BARBACK_PREFIX",
+    "NEXT_PUBLIC_SUPABASE_URL",
+    "SUPABASE_SERVICE_ROLE_KEY",
+)
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ import pytest
 from barback.bullmq import BullMQBroker
 from cafes.settings import QUEUES
 
+from ..databases import new_database
 from ..rows import read
+from ..supabase_side import SupabaseSide
 from .conftest import Cafes
 
 FILE = "\ufeffName;Stadt;Adresse;rating\r\nCafé Blau;Köln;Domplatz 1;5\r\n;Köln;;\r\nCafé Rot;Köln;Domplatz 2;4\r\n"
@@ -35,6 +37,43 @@ async def test_an_import_stores_enqueues_and_names_what_it_refused(
         "Café Rot",
     ]
     assert (await broker.counts(QUEUES.cafe_processing))["waiting"] == 2
+
+
+async def test_a_supabase_project_is_imported_into_even_if_a_database_is_set(
+    cafes: Cafes, file: Path, supabase: SupabaseSide, supabase_template: str, valkey: str, prefix: str
+) -> None:
+    """C1."""
+    with new_database(supabase.postgres_url, supabase_template) as its:
+        project = supabase.project_of(its)
+        where = {
+            "NEXT_PUBLIC_SUPABASE_URL": project.url,
+            "SUPABASE_SERVICE_ROLE_KEY": project.key.get_secret_value(),
+            "DATABASE_URL": "postgresql://127.0.0.1:1/for-migrations-only",
+        }
+        done = cafes("import", file, REDIS_URL=valkey, BARBACK_PREFIX=prefix, **where)
+        assert done.returncode == 0, done.stderr
+        assert [row["name"] for row in read(its, "select name from cafes order by position")] == [
+            "Café Blau",
+            "Café Rot",
+        ]
+
+
+def test_a_supabase_project_that_refuses_the_key_is_one_line_without_it(
+    cafes: Cafes, file: Path, supabase: SupabaseSide, valkey: str
+) -> None:
+    where = {"NEXT_PUBLIC_SUPABASE_URL": f"{supabase.api}/postgres", "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_geheim"}
+    done = cafes("import", file, REDIS_URL=valkey, **where)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "Check SUPABASE_SERVICE_ROLE_KEY" in done.stderr
+    assert "geheim" not in done.stderr
+
+
+def test_migrating_a_supabase_project_needs_its_database(cafes: Cafes) -> None:
+    where = {"NEXT_PUBLIC_SUPABASE_URL": "https://x.supabase.co", "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_geheim"}
+    done = cafes("migrate", **where)
+    assert done.returncode == 2
+    assert "DATABASE_URL: not set. Supabase's API cannot change the schema" in done.stderr
 
 
 def test_without_settings_nothing_is_imported(cafes: Cafes, file: Path, valkey: str) -> None:

@@ -43,6 +43,20 @@ async def test_a_connection_that_the_server_closed_under_a_statement_is_an_outag
     assert await store.recount(["koeln"]) == []
 
 
+async def test_no_statement_is_prepared_because_a_transaction_pooler_would_not_find_it_again(database: str) -> None:
+    """Supabase's on port 6543. Whatever the port: a pooler may stand anywhere."""
+    store = PostgresStore(database, connections=1)
+    await store.open()
+    try:
+        for _ in range(20):
+            await store.is_empty()
+            async with store.transaction() as transaction:
+                found = await transaction.execute("select name from pg_prepared_statements")
+                assert await found.fetchall() == []
+    finally:
+        await store.close()
+
+
 async def test_a_statement_that_takes_too_long_is_cancelled_on_the_server(database: str) -> None:
     store = PostgresStore(database, statement_timeout_s=0.2)
     await store.open()

@@ -13,8 +13,9 @@ def import_(files: tuple[Path, ...]) -> None:
     """Take cafes from CSV files and enqueue each.
 
     Columns: name, city or city_slug; address, postcode, lat, lon, website, comments if there are any. Needs
-    DATABASE_URL and REDIS_URL, or a `barback dev` that runs in this project. A row without a name or a city is refused
-    and named at the end, which is no failure. The same file again updates the cafes that it made.
+    a database (DATABASE_URL, or a Supabase project) and REDIS_URL, or a `barback dev` that runs in this project. A row
+    without a name or a city is refused and named at the end, which is no failure. The same file again updates the cafes
+    that it made.
     """
     from barback.cli.invocation import Invocation
     from barback.cli.running_dev import borrow_environment
