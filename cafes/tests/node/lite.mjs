@@ -37,5 +37,7 @@ const server = createServer(
     return appOf(database).fetch(new Request(url, request), { peerAddress: null })
   }),
 )
+// Longer than any pause of a busy machine: what is lost on the way shall be what a test loses.
+server.keepAliveTimeout = 60_000
 server.listen(0, "127.0.0.1", () => console.log(JSON.stringify({ port: server.address().port })))
 process.stdin.resume().on("end", () => process.exit())

@@ -24,7 +24,9 @@ from cafes.store.wire import (
 )
 
 CONNECT_TIMEOUT_S = 5.0
-KEEP_ALIVE_S = 30.0
+KEEP_ALIVE_S = 4.0
+"""Some servers close idle connections after 5 s. A request on its way at that moment is lost, and nobody knows how far
+it came."""
 
 
 class SupabaseStore:
