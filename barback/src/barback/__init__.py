@@ -28,6 +28,7 @@ from barback.errors import (
     UnknownJob,
     Unrecoverable,
 )
+from barback.finding import Finding
 from barback.job import Context, Job, job
 from barback.masking import Secret
 from barback.options import Deduplication, Retention
@@ -51,6 +52,7 @@ __all__ = [
     "Deduplication",
     "Development",
     "Exponential",
+    "Finding",
     "Fixed",
     "Flow",
     "InvalidOptions",

@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from barback.broker import QueueLimits
 from barback.errors import DeclarationError, did_you_mean
+from barback.finding import Check
 from barback.job import AnyJob
 from barback.registry import Registry, find_jobs
 from barback.schedule import Schedule
@@ -47,7 +48,8 @@ class App(Generic[ServicesT]):
     `jobs`: a package (every module in it is imported and its jobs taken) or the jobs themselves. `services`: opens what
     handlers need, once a worker. `queues`: concurrency of one worker by queue name (default: the settings').
     `limits`: bounds over all workers, by queue name. `settings`: the app's own kinds, checked together with barback's
-    before a command begins; what `barback dev` brings must not be required in them.
+    before a command begins; what `barback dev` brings must not be required in them. `checks`: what `barback doctor`
+    looks at for this app, its database for one.
 
     :raises DeclarationError: two jobs of one name, a schedule of a job or a queue that is not the app's.
     """
@@ -58,6 +60,7 @@ class App(Generic[ServicesT]):
     queues: Mapping[str, int] = field(default_factory=dict[str, int])
     limits: Mapping[str, QueueLimits] = field(default_factory=dict[str, QueueLimits])
     settings: tuple[type[EnvSettings], ...] = ()
+    checks: tuple[Check, ...] = ()
     name: str = "app"
     development: Development = Development()
     registry: Registry = field(init=False)

@@ -128,6 +128,28 @@ def concurrency_variable(queue: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", queue).strip("_").upper() + "_CONCURRENCY"
 
 
+def variables_of(kinds: Iterable[type[EnvSettings]]) -> frozenset[str]:
+    """The names of all variables that these kinds read, in capitals (how they are written does not matter)."""
+    names: set[str] = set()
+    for kind in kinds:
+        for field, info in kind.model_fields.items():
+            alias = info.validation_alias
+            choices = alias.choices if isinstance(alias, AliasChoices) else [alias or field]
+            names |= {str(choice).upper() for choice in choices}
+    return frozenset(names)
+
+
+def variables_given() -> dict[str, frozenset[str]]:
+    """The names of all variables that are set, and not empty, by where: `environment`, and each file that is there."""
+    from dotenv import dotenv_values
+
+    given = {
+        "environment": dict(os.environ),
+        **{file: dotenv_values(file) for file in ENV_FILES if Path(file).is_file()},
+    }
+    return {place: frozenset(name for name, value in values.items() if value) for place, values in given.items()}
+
+
 def mask_url(url: str) -> str:
     """The address with its password replaced by `***`, and nothing after a '?'.
 

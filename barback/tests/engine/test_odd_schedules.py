@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from barback.bullmq import BullMQBroker
-from barback.doctor.examination import examine
+from barback.doctor.gathering import gather_queue_facts
+from barback.doctor.schedules import check_schedules_of
 from barback.schedules.ticker import Ticker
 
 LATER = round((time.time() + 3600) * 1000)
@@ -48,16 +49,17 @@ async def test_an_odd_member_keeps_nobody_from_listing_ticking_and_examining(
     fine = await broker.schedule(queue_name, "fine")
     assert fine is not None
     assert fine.next_at > time.time()
-    await examine(broker, [queue_name])
+    facts = await gather_queue_facts(broker, queue_name)
+    assert facts.broken is None
+    check_schedules_of(time.time(), facts.schedules)
 
 
 @pytest.mark.parametrize("key", ["repeat", "repeat:fine", "barback:schedules"])
-async def test_a_key_of_another_type_is_a_finding_that_names_the_queue(
-    key: str, broker: BullMQBroker, queue_name: str
-) -> None:
+async def test_a_key_of_another_type_is_told_of_its_queue(key: str, broker: BullMQBroker, queue_name: str) -> None:
     await broker._connection.run("ZADD", f"bull:{queue_name}:repeat", NOW, "fine")
     await broker._connection.run("DEL", f"bull:{queue_name}:{key}")
     await broker._connection.run("SET", f"bull:{queue_name}:{key}", "x")
-    [finding] = await examine(broker, [queue_name])
-    assert finding.level == "error"
-    assert queue_name in finding.text
+    facts = await gather_queue_facts(broker, queue_name)
+    assert facts.queue == queue_name
+    assert facts.broken is not None
+    assert "WRONGTYPE" in facts.broken or "broken" in facts.broken

@@ -25,6 +25,7 @@ from barback.bullmq import adding, checks, looking, repeatables, scheduling, ten
 from barback.bullmq.board import RedisBoard
 from barback.bullmq.codec import ms
 from barback.bullmq.connection import Connection, client_name
+from barback.bullmq.examining import BullMQExaminer
 from barback.bullmq.inspector import BullMQInspector
 from barback.bullmq.keys import Keys, keys_of
 from barback.bullmq.last_events import read_last_events
@@ -49,6 +50,8 @@ class BullMQBroker:
         self._server: ServerState | None = None
         self.inspector = BullMQInspector(self._connection, prefix)
         """What faces ask beyond a `Broker`, over the same connections."""
+        self.examiner = BullMQExaminer(self._connection, prefix)
+        """And what the doctor asks."""
 
     async def open(self) -> None:
         await self._connection.open()

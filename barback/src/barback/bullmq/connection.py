@@ -12,6 +12,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import redis
 import redis.asyncio
@@ -89,6 +90,7 @@ class Connection:
 
     def __init__(self, url: str, db: int) -> None:
         self.address = mask_url(url)
+        self.database = db
         self._url = url
         self._options: dict[str, Any] = {
             "db": db,
@@ -129,6 +131,14 @@ class Connection:
         self._blocking.clear()
         if self._threaded is not None:
             self._threaded.close()
+
+    def to_database(self, db: int) -> "Connection":
+        """Another one, to another database of the same server; to be closed. Whether it is there shows with its use."""
+        parts = urlsplit(self._url)
+        # What names a database in the address would win over ours.
+        query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name != "db"])
+        path = parts.path if parts.scheme == "unix" else ""
+        return Connection(urlunsplit((parts.scheme, parts.netloc, path, query, "")), db)
 
     def script(self, name: str, keys: Sequence[str], *args: Any) -> Command:
         """The command that runs a script."""

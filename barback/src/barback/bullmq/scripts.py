@@ -24,6 +24,7 @@ OWN_KEYS = {
     "cancelActive": 2,
     "exchange": 12,
     "failUnreadable": 5,
+    "findRefused": 0,
     "forgetOldSuspects": 2,
     "keepPausedLayout": 3,
     "renewLocks": 2,

@@ -112,7 +112,7 @@ async def restore_orphans(connection: Connection, keys: Keys) -> list[str]:
     while True:
         cursor, found = await connection.run("SCAN", cursor, "MATCH", glob(keys.base) + "*", "COUNT", SCAN_COUNT)
         ids = (key.removeprefix(keys.base) for key in found)
-        candidates += [job_id for job_id in ids if job_id not in listed and _may_be_a_job(job_id)]
+        candidates += [job_id for job_id in ids if job_id not in listed and may_be_a_job(job_id)]
         if int(cursor) == 0:
             break
     restored: list[str] = []
@@ -134,8 +134,8 @@ async def restore_orphans(connection: Connection, keys: Keys) -> list[str]:
     return restored
 
 
-def _may_be_a_job(job_id: str) -> bool:
-    """Not one of the queue's own keys, nor of those that hang on a job's (`:lock`, `:logs`, …)."""
+def may_be_a_job(job_id: str) -> bool:
+    """Whether it is not one of the queue's own keys, nor of those that hang on a job's (`:lock`, `:logs`, …)."""
     if ":" in job_id:
         return job_id.startswith("repeat:") and job_id.count(":") == 2 and job_id.rpartition(":")[2].isdigit()
     return job_id not in RESERVED_JOB_IDS

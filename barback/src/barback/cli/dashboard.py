@@ -7,7 +7,6 @@ import click
 import structlog
 
 from barback.cli.invocation import Invocation
-from barback.cli.logging import configure_logging
 from barback.connect import open_broker
 from barback.errors import UsageError
 from barback.settings import Settings, load_settings
@@ -39,7 +38,6 @@ def dashboard(context: click.Context, host: str, port: int, queues: tuple[str, .
         return
     invocation: Invocation = context.obj
     settings = invocation.own_settings_or_dev()
-    configure_logging()
     asyncio.run(_serve(settings, host, port, queues))
 
 

@@ -10,7 +10,6 @@ from barback.answers import Answer, Created
 from barback.broker import Broker
 from barback.cli.durations import Duration
 from barback.cli.invocation import Invocation
-from barback.cli.logging import configure_logging
 from barback.cli.printing import shorten
 from barback.connect import open_broker
 from barback.errors import BrokerUnavailable, InvalidPayload, UsageError
@@ -43,7 +42,6 @@ def enqueue(invocation: Invocation, job_name: str, payload_text: str, *, wait: b
     payload = _parse(job, payload_text)
     # The options bear the names of `Overrides`; None is one that was not given.
     overrides = cast("Overrides", {name: value for name, value in given.items() if value is not None})
-    configure_logging()  # Warnings go to stderr: what is printed is the answer.
     new_job(job, payload, overrides, invocation.settings.payload_limits)  # What is wrong ends here, before it is sent.
     asyncio.run(_enqueue(invocation.settings_or_dev(), job, payload, overrides, wait))
 

@@ -11,6 +11,7 @@ from typing import Any, NoReturn, cast
 import click
 
 from barback.cli.invocation import Invocation
+from barback.cli.logging import configure_logging
 from barback.errors import BarbackError, InvalidPayload
 from barback.printable import printable
 
@@ -81,3 +82,5 @@ def main(invocation: Invocation, app_path: str | None, debug: bool) -> None:
     """Background jobs for Python that speak BullMQ."""
     invocation.app_path = app_path
     invocation.debug = debug
+    # To stderr: what is printed is the answer.
+    configure_logging()

@@ -13,8 +13,11 @@ from barback.printable import printable
 LEVEL = logging.INFO
 
 
-def configure_logging() -> None:
-    """Send structlog's events and those of the standard library's `logging` to stderr, in one form."""
+def configure_logging(level: int = LEVEL) -> None:
+    """Send structlog's events and those of the standard library's `logging` to stderr, in one form.
+
+    `level`: of the least serious that are sent.
+    """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -28,11 +31,11 @@ def configure_logging() -> None:
             foreign_pre_chain=shared,
         )
     )
-    logging.basicConfig(level=LEVEL, handlers=[handler], force=True)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.make_filtering_bound_logger(LEVEL),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
     )
 
 

@@ -9,7 +9,6 @@ from barback.app import AnyApp
 from barback.broker import Broker
 from barback.cli.asking import ask, say_done
 from barback.cli.invocation import Invocation
-from barback.cli.logging import configure_logging
 from barback.cli.printing import print_json, print_table
 from barback.cli.schedule_rows import as_cells, as_json, say_changes
 from barback.control import schedules as control
@@ -70,7 +69,6 @@ def apply(invocation: Invocation, as_json_: bool) -> None:
 
     A starting worker does it by itself, unless its release is the older one.
     """
-    configure_logging()
     say_changes(ask(invocation, lambda broker: _reconciler(invocation, broker).apply(force=True)), as_json_)
 
 

@@ -14,7 +14,6 @@ import structlog
 
 from barback.app import AnyApp
 from barback.cli.invocation import Invocation
-from barback.cli.logging import configure_logging
 from barback.cli.supervising import own_settings, supervise
 from barback.connect import open_broker
 from barback.settings import Settings
@@ -61,7 +60,6 @@ def work(
     Needs REDIS_URL. Ctrl-C or SIGTERM drains: no new jobs, the running ones may finish; a second one stops at once.
     With --processes a third one kills.
     """
-    configure_logging()
     own = own_settings(invocation)
     if (processes or own.processes) > 1:
         given = {

@@ -1,17 +1,64 @@
-"""All checks, one after the other."""
+"""All checks, one after the other: `gathering` asks, each check makes findings of what it is told."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from barback.broker import Broker
-from barback.doctor.finding import Finding
+from barback.app import AnyApp
+from barback.doctor.connection import check_connection, check_rights
+from barback.doctor.facts import Facts
+from barback.doctor.failing import check_failures
+from barback.doctor.gathering import declared_names, gather_facts
+from barback.doctor.leftovers import check_leftovers
+from barback.doctor.names import check_names
+from barback.doctor.places import check_places
 from barback.doctor.schedules import check_schedules
 from barback.doctor.server import check_server
+from barback.doctor.stuck import check_stuck
+from barback.doctor.versions import check_versions
+from barback.doctor.waiting import check_waiting
+from barback.errors import BarbackError, BrokerUnavailable
+from barback.examiner import ExaminedBroker
+from barback.finding import Check, Finding
+
+OF_REDIS: Sequence[Callable[[Facts], Iterable[Finding]]] = (
+    check_server,
+    check_waiting,
+    check_names,
+    check_places,
+    check_versions,
+    check_stuck,
+    check_schedules,
+    check_failures,
+    check_leftovers,
+)
 
 
-async def examine(broker: Broker, queues: Sequence[str]) -> list[Finding]:
-    """Everything found, errors first; empty: all is well.
+async def examine(broker: ExaminedBroker, app: AnyApp) -> list[Finding]:
+    """What is wrong with the server and the queues on it, errors first; empty: all is well."""
+    try:
+        if found := check_rights(await broker.examiner.refused(list(declared_names(app)))):
+            # Nothing else can be asked, or would be the same trouble under another name.
+            return found
+        facts = await gather_facts(broker, app)
+    except BrokerUnavailable as error:
+        return check_connection(error)
+    return sort_findings(finding for check in OF_REDIS for finding in check(facts))
 
-    :raises BrokerUnavailable: the broker cannot be reached.
-    """
-    findings = [*await check_server(broker, queues), *await check_schedules(broker, queues)]
+
+async def run_checks(checks: Iterable[Check]) -> list[Finding]:
+    """An app's own, one after the other. One that raises is a finding of its own."""
+    findings: list[Finding] = []
+    for check in checks:
+        name = getattr(check, "__name__", "check").removeprefix("check_")
+        try:
+            findings += await check()
+        except BarbackError as error:
+            findings.append(Finding(name, "error", str(error), "See above; run the doctor again once that is mended."))
+        except Exception as error:  # noqa: BLE001 — an app's own check may raise anything
+            what = f"The app's check '{name}' itself failed: {type(error).__name__}: {error}"
+            findings.append(Finding(name, "error", what, "Mend the check: it is a part of the app (`checks=`)."))
+    return findings
+
+
+def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """Errors first; else in their order."""
     return sorted(findings, key=lambda finding: finding.level != "error")

@@ -2,38 +2,35 @@
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 
-from barback.broker import Broker
-from barback.control.schedules import ScheduleView, list_schedules
+from barback.control.schedules import ScheduleView
 from barback.cron import Timing
-from barback.doctor.finding import Finding
-from barback.errors import BrokerError
+from barback.doctor.facts import Facts, ScheduleFacts
+from barback.finding import Finding
 
 CHECK, REPEATABLES = "schedules", "repeatables"
 
 
-async def check_schedules(broker: Broker, queues: Sequence[str]) -> list[Finding]:
-    """Each schedule of these queues, whoever made it."""
-    return [finding for queue in queues for finding in await _check(broker, queue)]
+def check_schedules(facts: Facts) -> Iterator[Finding]:
+    """Each schedule of all queues, whoever made it."""
+    for queue in facts.queues:
+        yield from check_schedules_of(facts.now, queue.schedules)
 
 
-async def _check(broker: Broker, queue: str) -> list[Finding]:
-    try:
-        views = await list_schedules(broker, [queue])
-    except BrokerError as error:
-        advice = "Something else writes keys of that name: find it, and remove the key that is of another type."
-        return [Finding(CHECK, "error", str(error), advice)]
-    found = [await (_repeatable if view.owner == "repeatable" else _schedule)(broker, view) for view in views]
+def check_schedules_of(now: float, schedules: Iterable[ScheduleFacts]) -> list[Finding]:
+    """The same of some. `now`: epoch seconds."""
+    found = [(_repeatable(one) if one.view.owner == "repeatable" else _schedule(now, one)) for one in schedules]
     return [finding for finding in found if finding is not None]
 
 
-async def _repeatable(broker: Broker, view: ScheduleView) -> Finding | None:
+def _repeatable(facts: ScheduleFacts) -> Finding | None:
+    view = facts.view
     if view.stored is None:
         return None
     what = f"Queue '{view.queue}': job '{view.stored.name}' comes from a repeatable of BullMQ 5 "
     what += f"({view.stored.timing.describe()})"
-    if view.is_late and await broker.state(view.queue, view.stored.job_id) == "unknown":
+    if view.is_late and facts.job_is_gone:
         text = f"{what} whose job is gone: nothing goes on with it."
         return Finding(REPEATABLES, "error", text, f"Add it again, or remove it: {_removal(view)}")
     return Finding(
@@ -45,8 +42,8 @@ async def _repeatable(broker: Broker, view: ScheduleView) -> Finding | None:
     )
 
 
-async def _schedule(broker: Broker, view: ScheduleView) -> Finding | None:
-    stored = view.stored
+def _schedule(now: float, facts: ScheduleFacts) -> Finding | None:
+    view, stored = facts.view, facts.view.stored
     if stored is None:
         return None
     where = f"Schedule '{view.id}' of '{view.queue}'"
@@ -56,7 +53,7 @@ async def _schedule(broker: Broker, view: ScheduleView) -> Finding | None:
     if view.is_late:
         advice = f"Start a worker of queue '{view.queue}' (barback work), or see why the one there does not answer."
         return Finding(CHECK, "error", f"{where} has been due for {view.late_s:.0f} s: nobody makes its jobs.", advice)
-    if stored.next_at > broker.now() and await broker.state(view.queue, stored.job_id) == "unknown":
+    if stored.next_at > now and facts.job_is_gone:
         advice = "A worker of barback goes on with its next slot within half a minute; start one, if none runs."
         return Finding(CHECK, "warning", f"{where} has lost the job of its next slot: somebody removed it.", advice)
     return None

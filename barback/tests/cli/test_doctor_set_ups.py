@@ -1,0 +1,326 @@
+"""`barback doctor` on set-ups that are broken on purpose: each is named, with its cause and with what to do (P40)."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import redis
+
+from barback.answers import Created
+from barback.broker import NewJob
+from barback.bullmq import BullMQBroker
+from drills.servers import Valkey
+
+Call = Callable[..., Any]
+
+PASSWORD = "correct-horse-battery"
+
+
+@dataclass
+class Installation:
+    """A project, its environment, and its Redis: sound, until a set-up breaks it."""
+
+    url: str
+    queue: str
+    server: Any
+    """A client on the database that the worker looks at."""
+    project: Path
+    call: Call
+    environment: dict[str, str] = field(default_factory=dict[str, str])
+
+    def key(self, name: str) -> str:
+        return f"bull:{self.queue}:{name}"
+
+    def barback(self, *arguments: str, **more: str) -> Any:
+        environment = {"REDIS_URL": self.url, "SHOP_QUEUE": self.queue, **self.environment, **more}
+        return self.call(*arguments, environment=environment)
+
+    def enqueue(self, name: str = "greet", *, queue: str | None = None, prefix: str = "bull") -> str:
+        """The id of a job that waits."""
+        return asyncio.run(add(self.url, prefix, NewJob(queue or self.queue, name, '{"name": "Ada"}')))
+
+    def other_user(self, *rights: str) -> str:
+        """The address for a user with these rights alone."""
+        self.server.execute_command("ACL", "SETUSER", "clerk", "reset", "on", f">{PASSWORD}", *rights)
+        return self.url.replace("redis://", f"redis://clerk:{PASSWORD}@")
+
+
+async def add(url: str, prefix: str, job: NewJob) -> str:
+    broker = BullMQBroker(url, prefix=prefix)
+    await broker.open()
+    try:
+        [answer] = await broker.add([job])
+    finally:
+        await broker.close()
+    assert isinstance(answer, Created)
+    return answer.job_id
+
+
+@dataclass(frozen=True)
+class SetUp:
+    """How it is broken, and what the doctor has to say: the check, its level, and words of the text and the advice."""
+
+    break_: Callable[[Installation], object]
+    check: str
+    level: str
+    text: tuple[str, ...]
+    advice: str
+
+
+def refuse_connections(shop: Installation) -> None:
+    shop.environment["REDIS_URL"] = "redis://127.0.0.1:1"
+
+
+def misspell_the_host(shop: Installation) -> None:
+    shop.environment["REDIS_URL"] = "redis://redis.invalid:6379"
+
+
+def change_the_password(shop: Installation) -> None:
+    shop.environment["REDIS_URL"] = shop.url.replace("redis://", "redis://default:wrong@")
+    shop.server.config_set("requirepass", PASSWORD)
+
+
+def name_no_such_database(shop: Installation) -> None:
+    shop.environment["REDIS_DB"] = "99"
+
+
+def take_a_right(shop: Installation) -> None:
+    shop.environment["REDIS_URL"] = shop.other_user("~bull:*", "~barback:*", "+@all", "-rpoplpush", "-xadd")
+
+
+def take_the_right_to_our_keys(shop: Installation) -> None:
+    shop.environment["REDIS_URL"] = shop.other_user("~bull:*", "+@all")
+
+
+def let_it_evict(shop: Installation) -> None:
+    shop.server.config_set("maxmemory-policy", "allkeys-lru")
+
+
+def keep_nothing_on_disk(shop: Installation) -> None:
+    shop.server.config_set("appendonly", "no")
+    shop.server.config_set("save", "")
+
+
+def fill_its_memory(shop: Installation) -> None:
+    used = shop.server.info("memory")["used_memory"]
+    shop.server.config_set("maxmemory", int(used * 1.04) + 100_000)
+
+
+def enqueue_to_another_database(shop: Installation) -> None:
+    with closing(cast("Any", redis.Redis).from_url(shop.url, db=0)) as other:
+        other.hset(shop.key("meta"), "version", "bullmq:6.7.0")
+        other.lpush(shop.key("wait"), "1", "2")
+
+
+def enqueue_under_another_prefix(shop: Installation) -> None:
+    shop.enqueue(prefix="jobs")
+
+
+def write_by_two_versions(shop: Installation) -> None:
+    shop.server.hset(shop.key("meta"), "version", "bullmq:6.7.0")
+    shop.server.hset(f"bull:{shop.queue}-old:meta", "version", "bullmq:5.81.5")
+
+
+def write_by_an_ancient_version(shop: Installation) -> None:
+    shop.server.hset(shop.key("meta"), "version", "bullmq:3.15.8")
+
+
+def leave_a_repeatable_of_bullmq_5(shop: Installation) -> None:
+    at = int((time.time() + 3600) * 1000)
+    shop.server.zadd(shop.key("repeat"), {"greet:::Europe/Berlin:0 3 * * *": at})
+    shop.server.hset(shop.key("meta"), "version", "bullmq:5.81.5")
+
+
+def break_a_schedule(shop: Installation) -> None:
+    shop.barback("schedules", "apply")
+    shop.server.hset(shop.key("repeat:nightly"), "tz", "Mars/North")
+
+
+def leave_schedules_to_nobody(shop: Installation) -> None:
+    shop.barback("schedules", "apply")
+    shop.server.zadd(shop.key("repeat"), {"nightly": (time.time() - 90) * 1000})
+
+
+def rename_a_job(shop: Installation) -> None:
+    shop.enqueue("gret")
+
+
+def start_no_worker(shop: Installation) -> None:
+    shop.enqueue()
+
+
+def misspell_the_queue(shop: Installation) -> None:
+    shop.enqueue(queue="greatings")
+
+
+def pause_the_queue(shop: Installation) -> None:
+    shop.enqueue()
+    shop.barback("jobs", "pause", shop.queue)
+
+
+def kill_a_worker(shop: Installation) -> None:
+    job_id = shop.enqueue()
+    shop.server.lmove(shop.key("wait"), shop.key("active"))
+    shop.server.hset(shop.key(job_id), "processedOn", int((time.time() - 600) * 1000))
+
+
+def lose_a_job(shop: Installation) -> None:
+    shop.enqueue()
+    shop.server.delete(shop.key("wait"))
+
+
+def leave_the_log_of_a_job_that_is_gone(shop: Installation) -> None:
+    shop.enqueue()
+    shop.barback("jobs", "remove", shop.queue, "1")
+    shop.server.rpush(shop.key("1:logs"), "still here")
+
+
+def fail_for_one_reason(shop: Installation) -> None:
+    now = int(time.time() * 1000)
+    for _ in range(4):
+        job_id = shop.enqueue()
+        shop.server.lrem(shop.key("wait"), 1, job_id)
+        shop.server.hset(shop.key(job_id), mapping={"failedReason": "ECONNREFUSED 10.0.0.5:5432", "finishedOn": now})
+        shop.server.zadd(shop.key("failed"), {job_id: now})
+
+
+def put_another_kind_of_key(shop: Installation) -> None:
+    shop.server.set(shop.key("wait"), "a string")
+
+
+def misspell_settings(shop: Installation) -> None:
+    shop.environment["BARBACK_GRACE"] = "60"
+
+
+def misspell_the_address_in_a_file(shop: Installation) -> None:
+    (shop.project / ".env").write_text(f"REDIS_ULR={shop.url}\n")
+    shop.environment["REDIS_URL"] = ""
+
+
+def set_the_concurrency_of_no_queue(shop: Installation) -> None:
+    shop.environment[f"X{shop.queue.upper()}_CONCURRENCY"] = "50"
+
+
+def set_a_wrong_value(shop: Installation) -> None:
+    shop.environment["WORKER_CONCURRENCY"] = "many"
+
+
+def show_the_dashboard_to_everybody(shop: Installation) -> None:
+    shop.environment["DASHBOARD_ORIGIN"] = "https://jobs.example.com"
+
+
+def believe_every_proxy(shop: Installation) -> None:
+    shop.environment |= {"DASHBOARD_PROXY_USER_HEADER": "X-User", "DASHBOARD_TRUSTED_PROXY": "128.0.0.0/1"}
+
+
+def break_the_apps_own_check(shop: Installation) -> None:
+    app = shop.project / "src" / "shop" / "app.py"
+    check = """
+from barback import Finding
+
+async def check_till():
+    return [Finding("till", "error", "The till is empty.", "Fill it.")]
+"""
+    text = app.read_text().replace("\napp = App(", f"{check}\napp = App(checks=(check_till,),")
+    app.write_text(text)
+
+
+SET_UPS = [
+    # The old worker's list: it does not connect …
+    SetUp(refuse_connections, "connection", "error", ("127.0.0.1:1 cannot be reached",), "Nothing listens there"),
+    SetUp(misspell_the_host, "connection", "error", ("redis.invalid", "cannot be reached"), "name is not known here"),
+    SetUp(change_the_password, "connection", "error", ("refused the password or user",), "Compare user and password"),
+    SetUp(name_no_such_database, "connection", "error", ("has no database 99",), "Set REDIS_DB"),
+    SetUp(take_a_right, "rights", "error", ("RPOPLPUSH bull:", "XADD bull:"), "deploy/redis-users.acl"),
+    SetUp(take_the_right_to_our_keys, "rights", "error", ("anything with barback:bull:documents",), "barback:*"),
+    # … jobs are not processed …
+    SetUp(enqueue_to_another_database, "place", "error", ("In database 0", "2 jobs wait", "database 1"), "REDIS_DB=0"),
+    SetUp(enqueue_under_another_prefix, "place", "error", ("prefix 'jobs'", "1 job waits"), "BARBACK_PREFIX=jobs"),
+    SetUp(start_no_worker, "waiting", "error", ("No live worker works queue",), "barback work"),
+    SetUp(misspell_the_queue, "waiting", "error", ("No live worker works queue",), "Did you mean"),
+    SetUp(pause_the_queue, "waiting", "warning", ("is paused",), "barback jobs resume"),
+    SetUp(kill_a_worker, "stuck", "error", ("1 job of queue", "no worker holds it", "min ago"), "Start a worker"),
+    SetUp(lose_a_job, "orphans", "error", ("1 job is of queue", "in no list"), "barback jobs repair"),
+    SetUp(put_another_kind_of_key, "waiting", "error", ("cannot be read", "WRONGTYPE"), "of another type"),
+    SetUp(leave_schedules_to_nobody, "schedules", "error", ("'nightly'", "has been due for 90 s"), "Start a worker"),
+    SetUp(break_a_schedule, "schedules", "error", ("'nightly'", "zone 'Mars/North' is not known"), "schedules remove"),
+    SetUp(set_a_wrong_value, "settings", "error", ("WORKER_CONCURRENCY: ",), ".env.local"),
+    SetUp(misspell_settings, "settings", "warning", ("BARBACK_GRACE is set (environment)",), "'BARBACK_GRACE_S'"),
+    SetUp(misspell_the_address_in_a_file, "settings", "warning", ("REDIS_ULR is set (.env)",), "Is REDIS_URL meant"),
+    SetUp(set_the_concurrency_of_no_queue, "settings", "warning", ("_CONCURRENCY is set",), "Did you mean"),
+    # … jobs fail …
+    SetUp(rename_a_job, "names", "error", ("1 job named 'gret' waits",), "Did you mean 'greet'?"),
+    SetUp(fail_for_one_reason, "failing", "warning", ("4 jobs", "(greet)", "ECONNREFUSED"), "barback jobs show"),
+    # … and what will go wrong one day.
+    SetUp(let_it_evict, "server", "error", ("maxmemory-policy is 'allkeys-lru'",), "No worker starts"),
+    SetUp(keep_nothing_on_disk, "persistence", "error", ("writes nothing to disk",), "appendonly yes"),
+    SetUp(fill_its_memory, "memory", "error", ("of the memory it may use",), "Raise maxmemory"),
+    SetUp(write_by_two_versions, "versions", "warning", ("BullMQ 5 in", "BullMQ 6 in"), "one major version"),
+    SetUp(write_by_an_ancient_version, "server", "error", ("was last written by 'bullmq:3.15.8'",), "No worker starts"),
+    SetUp(leave_a_repeatable_of_bullmq_5, "repeatables", "warning", ("comes from a repeatable",), "Declare it"),
+    SetUp(leave_the_log_of_a_job_that_is_gone, "keys", "warning", ("1 key is of queue", ":1:logs"), "redis-cli UNLINK"),
+    SetUp(show_the_dashboard_to_everybody, "dashboard", "error", ("no way to sign in",), "DASHBOARD_PASSWORD_HASH"),
+    SetUp(believe_every_proxy, "dashboard", "error", ("2,147,483,648 public addresses",), "proxies' own addresses"),
+    SetUp(break_the_apps_own_check, "till", "error", ("The till is empty.",), "Fill it."),
+]
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    server = Valkey(tmp_path_factory.mktemp("valkey"), fsync="everysec")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def shop(valkey: Valkey, call: Call, project: Path) -> Iterator[Installation]:
+    """Sound, and alone on its server; what a set-up changed of the server is put back."""
+    changed = ("maxmemory-policy", "maxmemory", "appendonly", "save", "requirepass")
+    with closing(cast("Any", redis.Redis).from_url(valkey.url, db=1)) as server:
+        before = {name: value for asked in changed for name, value in server.config_get(asked).items()}
+        yield Installation(valkey.url, "greetings", server, project, call)
+        for name, value in before.items():
+            server.config_set(name, value)
+        server.flushall()
+
+
+def findings(shop: Installation) -> tuple[int, list[dict[str, str]]]:
+    asked = shop.barback("doctor", "--json")
+    return asked.code, json.loads(asked.out)["findings"]
+
+
+def test_of_a_sound_one_nothing_is_said(shop: Installation) -> None:
+    shop.barback("schedules", "apply")
+    assert findings(shop) == (0, [])
+
+
+@pytest.mark.parametrize("set_up", SET_UPS, ids=[one.break_.__name__ for one in SET_UPS])
+def test_its_cause_is_named_with_what_to_do(shop: Installation, set_up: SetUp) -> None:
+    set_up.break_(shop)
+    code, found = findings(shop)
+    told = [one for one in found if one["check"] == set_up.check and set_up.text[0] in one["text"]]
+    assert len(told) == 1, found
+    [finding] = told
+    assert finding["level"] == set_up.level
+    assert all(words in finding["text"] for words in set_up.text), finding
+    assert set_up.advice in finding["advice"]
+    assert code == (1 if any(one["level"] == "error" for one in found) else 0)
+    assert PASSWORD not in json.dumps(found)
+
+
+@pytest.mark.parametrize("ahead_s", [3.0, -3.0])
+def test_a_clock_that_differs_is_named(shop: Installation, monkeypatch: pytest.MonkeyPatch, ahead_s: float) -> None:
+    now = time.time
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: now() + ahead_s)
+        _, found = findings(shop)
+    [finding] = [one for one in found if "clock" in one["text"]]
+    assert finding["level"] == "error"
+    assert f"3.0 s {'ahead of' if ahead_s > 0 else 'behind'} its own" in finding["text"]

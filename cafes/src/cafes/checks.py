@@ -1,0 +1,154 @@
+"""What `barback doctor` looks at for this service: its database, its migrations, and which keys are where."""
+
+import base64
+import binascii
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import AsyncConnection
+
+from barback import Finding
+from barback.settings import load_settings
+from cafes.errors import StoreUnavailable
+from cafes.migrate import migrations
+from cafes.settings import StoreSettings
+from cafes.store.connecting import CONNECT_TIMEOUT_S, unavailable
+
+MIGRATE = "Run: cafes migrate."
+PUBLIC = re.compile(r"(NEXT_PUBLIC|VITE|PUBLIC|REACT_APP|EXPO_PUBLIC)_")
+"""What such a variable holds is built into pages: everybody can read it."""
+KEY = "SUPABASE_SERVICE_ROLE_KEY"
+
+_FACTS = """
+    select to_regclass('public.cafes') is not null, to_regclass('cafes_meta.migrations') is not null
+"""
+_RIGHTS = """
+    select current_user, row_security_active('public.cafes'),
+        has_table_privilege('public.cafes', 'select, insert, update')
+"""
+
+# ── the database ────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def check_database() -> list[Finding]:
+    """Whether Postgres can be reached, is migrated to this release, and lets us see and write the rows."""
+    url = load_settings(StoreSettings).database_url
+    if url is None:
+        return []
+    try:
+        async with await AsyncConnection.connect(
+            url.get_secret_value(), connect_timeout=CONNECT_TIMEOUT_S, prepare_threshold=None
+        ) as connection:
+            return await _look(connection)
+    except psycopg.Error as error:
+        told: StoreUnavailable = unavailable(url.get_secret_value(), error)
+        return [
+            Finding("database", "error", str(told), "Jobs wait until it is back, up to four hours; mend it before.")
+        ]
+
+
+async def _look(connection: AsyncConnection[Any]) -> list[Finding]:
+    [has_tables, has_record] = await _row(connection, _FACTS)
+    applied: dict[str, str] = {}
+    if has_record:
+        rows = await connection.execute("select version, checksum from cafes_meta.migrations")
+        applied = dict(await rows.fetchall())
+    found = list(check_migrations(applied, {one.version: one.checksum for one in migrations()}))
+    if has_tables:
+        found += _rights(*await _row(connection, _RIGHTS))
+    return found
+
+
+async def _row(connection: AsyncConnection[Any], query: str) -> tuple[Any, ...]:
+    row = await (await connection.execute(query.encode())).fetchone()
+    return cast("tuple[Any, ...]", row)
+
+
+def check_migrations(applied: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Finding]:
+    """Both are checksums by version: of the database, and of this release."""
+    if missing := sorted(wanted.keys() - applied.keys()):
+        text = f"The database lacks {len(missing)} of {len(wanted)} migrations ({missing[0]} first): jobs will fail."
+        yield Finding("migrations", "error", text, MIGRATE)
+    if unknown := sorted(applied.keys() - wanted.keys()):
+        text = f"The database holds migration {unknown[0]}, which this release does not know: a newer one made it."
+        yield Finding("migrations", "error", text, "Deploy that newer release.")
+    for version in sorted(wanted.keys() & applied.keys()):
+        if wanted[version] != applied[version]:
+            text = f"Migration {version} was changed after it was applied to this database."
+            yield Finding("migrations", "error", text, "Put the file back, and write a new migration for the change.")
+
+
+def _rights(user: str, hides_rows: bool, may_write: bool) -> Iterator[Finding]:
+    if hides_rows:
+        yield Finding(
+            "database",
+            "error",
+            f"Row-level security hides rows of 'cafes' from '{user}', the user of DATABASE_URL: jobs find no cafes.",
+            "Connect as the owner of the tables, or a role with BYPASSRLS (Supabase: postgres).",
+        )
+    if not may_write:
+        text = f"'{user}', the user of DATABASE_URL, may not read and write the table 'cafes'."
+        yield Finding("database", "error", text, "Connect as its owner: the user that runs `cafes migrate`.")
+
+
+# ── keys ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def check_keys() -> list[Finding]:
+    """Whether the service has the key of a service, and no page has it."""
+    settings = load_settings(StoreSettings)
+    key = settings.supabase_key.get_secret_value() if settings.supabase_key else None
+    found = list(check_service_key(key, settings.supabase_url, time.time())) if key else []
+    return [*found, *check_public_keys(os.environ)]
+
+
+def check_service_key(key: str, url: str | None, now: float) -> Iterator[Finding]:
+    """Its kind and role. `url`: the project's; `now`: epoch seconds."""
+    claims = read_claims(key)
+    advice = "Take the secret key (sb_secret_…) of the project: Supabase, Settings, API keys."
+    if key.startswith("sb_publishable_") or (claims is not None and claims.get("role") in ("anon", "authenticated")):
+        kind = f"of role '{claims.get('role')}'" if claims else "a publishable one"
+        text = f"{KEY} is {kind}: row-level security hides what is not published, and nothing can be written."
+        yield Finding("key", "error", text, advice)
+    elif claims is None:
+        if not key.startswith("sb_secret_"):
+            text = f"{KEY} is neither a secret key (sb_secret_…) nor a token (eyJ…)."
+            yield Finding("key", "error", text, advice)
+    elif claims.get("role") != "service_role":
+        yield Finding("key", "error", f"{KEY} names no role that may write: 'service_role' is expected.", advice)
+    if claims is None:
+        return
+    if isinstance(until := claims.get("exp"), int | float) and until < now:
+        yield Finding("key", "error", f"{KEY} has expired.", advice)
+    project = (urlsplit(url).hostname or "").partition(".")[0] if url else ""
+    if isinstance(ref := claims.get("ref"), str) and url and ".supabase." in url and ref != project:
+        text = f"{KEY} is of project '{ref}', and NEXT_PUBLIC_SUPABASE_URL of '{project}'."
+        yield Finding("key", "error", text, "Take both from the same project.")
+
+
+def check_public_keys(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Variables that are built into pages, and hold a key that must not be there."""
+    for name, value in sorted(environment.items()):
+        if PUBLIC.match(name) and (
+            value.startswith("sb_secret_") or (read_claims(value) or {}).get("role") == "service_role"
+        ):
+            text = f"{name} holds a service key, and pages show it to everybody who looks: it opens all of the data."
+            yield Finding("key", "error", text, f"Revoke that key now; a new one goes into {KEY} alone.")
+
+
+def read_claims(token: str) -> Mapping[str, Any] | None:
+    """What a JWT says of itself, unchecked; None: it is none."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, binascii.Error):
+        return None
+    return cast("dict[str, Any]", claims) if isinstance(claims, dict) else None
