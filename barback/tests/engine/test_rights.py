@@ -30,5 +30,5 @@ def test_every_command_that_is_sent_beside_scripts_is_among_them(valkey_url: str
     texts = [file.read_text() for file in FOLDER.glob("*.py") if file.name != "rights.py"]
     words = {word for text in texts for word in WORD.findall(text)}
     sent = (words & commands) - NOT_NEEDED
-    assert {"ZRANK", "XREVRANGE", "SCAN", "BZPOPMIN"} <= sent
+    assert {"ZRANK", "XREVRANGE", "SCAN"} <= sent
     assert sent - {*ON_KEYS, *BESIDE, *OPTIONAL} == set()

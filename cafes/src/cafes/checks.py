@@ -3,7 +3,6 @@
 import base64
 import binascii
 import json
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from barback import Finding
-from barback.settings import load_settings
+from barback.settings import load_settings, read_variable, variables_given
 from cafes.errors import StoreUnavailable
 from cafes.migrate import migrations
 from cafes.settings import StoreSettings
@@ -105,7 +104,8 @@ async def check_keys() -> list[Finding]:
     settings = load_settings(StoreSettings)
     key = settings.supabase_key.get_secret_value() if settings.supabase_key else None
     found = list(check_service_key(key, settings.supabase_url, time.time())) if key else []
-    return [*found, *check_public_keys(os.environ)]
+    given = {name: read_variable(name) or "" for names in variables_given().values() for name in names}
+    return [*found, *check_public_keys(given)]
 
 
 def check_service_key(key: str, url: str | None, now: float) -> Iterator[Finding]:
