@@ -15,7 +15,8 @@ from typing import Any, cast
 import barback
 from barback import App, Context, Payload, Producer, job, no_services
 from barback.bullmq import BullMQBroker
-from barback.worker import Worker, WorkerOptions
+from barback.worker import Worker
+from barback.worker_options import WorkerOptions
 from bench.server import Server
 from bench.terminal import say
 

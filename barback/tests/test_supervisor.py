@@ -108,7 +108,7 @@ class World:
         self.at(stop_at, self.ask_to_stop)
         return self.supervisor.run(lambda: self.stops)
 
-    def _start(self) -> Made:
+    def _start(self, _number: int) -> Made:
         self.children.append(self.born(len(self.children)))
         return self.children[-1]
 

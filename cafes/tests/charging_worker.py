@@ -15,7 +15,8 @@ from pydantic import SecretStr
 
 from barback import App, Context, NoPayload, Retention, job
 from barback.bullmq import BullMQBroker
-from barback.worker import Worker, WorkerOptions
+from barback.worker import Worker
+from barback.worker_options import WorkerOptions
 from cafes.jobs.outage import outages_waited_out
 from cafes.settings import SupabaseProject
 from cafes.store.once import once

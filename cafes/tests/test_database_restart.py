@@ -13,7 +13,8 @@ from barback.answers import Created
 from barback.broker import JobRecord
 from barback.bullmq import BullMQBroker
 from barback.producer import Producer
-from barback.worker import Worker, WorkerOptions
+from barback.worker import Worker
+from barback.worker_options import WorkerOptions
 from cafes.app import app
 from cafes.jobs.process_cafe import ProcessCafe, process_cafe
 from cafes.services import services_on

@@ -37,7 +37,8 @@ from barback.payload_limits import PayloadLimits
 from barback.producer import Flow, Producer, flow
 from barback.retry import Custom, Exponential, Fixed
 from barback.schedule import Schedule
-from barback.worker import Worker, WorkerOptions, WorkerReport
+from barback.worker import Worker
+from barback.worker_options import WorkerOptions, WorkerReport
 
 __all__ = [
     "Answer",

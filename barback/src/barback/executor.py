@@ -12,6 +12,7 @@ import random
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor as Pool
 from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -147,7 +148,8 @@ class Executor:
                 self._processes.give_back(process, used_up=attempt.cancelled.is_set())
 
     async def _call_in_thread(self, job: AnyJob, payload: Payload, ctx: Context[Any], attempt: Attempt) -> Ending:
-        call = self._threads.submit(_catch, lambda: _handle(job, payload, ctx))
+        # In the context of the attempt: what is logged there says in which job.
+        call = self._threads.submit(copy_context().run, _catch, lambda: _handle(job, payload, ctx))
 
         async def leave() -> None:
             self._leave(job, ctx.job_id, call)

@@ -14,6 +14,8 @@ from functools import partial
 
 import structlog
 
+from barback.telemetry.histogram import Durations
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.loop")
 
 WARN_S = 1.0
@@ -28,10 +30,17 @@ def end_process() -> None:
 
 
 class LoopWatch:
-    """`running` names the jobs that run. `end` is called, from the thread, when the loop is silent for three locks."""
+    """`running` names the jobs that run. `end` is called, from the thread, when the loop is silent for three locks.
+
+    `lags`: how late the loop came each time is added to them.
+    """
 
     def __init__(
-        self, lock_s: float, running: Callable[[], Sequence[str]], end: Callable[[], object] = end_process
+        self,
+        lock_s: float,
+        running: Callable[[], Sequence[str]],
+        end: Callable[[], object] = end_process,
+        lags: Durations | None = None,
     ) -> None:
         self._tick_s = min(0.25, lock_s / 20)
         self._warn_s = min(WARN_S, lock_s / 3)
@@ -41,6 +50,8 @@ class LoopWatch:
         self._end = end
         self._beats = 0
         self._lag_s = 0.0
+        self._lags = lags or Durations()
+        self._seen_at = time.monotonic()
         self._stopped = threading.Event()
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
@@ -53,7 +64,10 @@ class LoopWatch:
                 self._beats += 1
                 due_at = self._loop.time() + self._tick_s / 2
                 await asyncio.sleep(self._tick_s / 2)
-                self._lag_s = max(self._lag_s, self._loop.time() - due_at)
+                lag_s = self._loop.time() - due_at
+                self._lag_s = max(self._lag_s, lag_s)
+                self._lags.add(lag_s)
+                self._seen_at = time.monotonic()
         finally:
             self._stopped.set()
 
@@ -61,6 +75,10 @@ class LoopWatch:
         """How late the loop came to what was due, at worst since this was asked last."""
         worst, self._lag_s = self._lag_s, 0.0
         return worst
+
+    def silent_s(self) -> float:
+        """Seconds since the loop was seen to go on. From any thread."""
+        return time.monotonic() - self._seen_at
 
     def _watch(self) -> None:
         seen, silent_s, looked_at = self._beats, 0.0, time.monotonic()

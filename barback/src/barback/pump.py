@@ -193,7 +193,7 @@ class Pump:
         if settled is Settled.WRITTEN and isinstance(outcome, Completed):
             # Most are.
             self.running.release(job)
-            self.counts["completed"] += 1
+            self.running.meter.count(job, "completed")
             return
         if settled is Settled.UNTRIED:
             self._settle(job, outcome)
@@ -209,9 +209,9 @@ class Pump:
         self.running.release(job)
         if settled is not Settled.WRITTEN:
             log.warning("outcome refused", queue=self.queue, job=job.name, job_id=job.id, reason=settled.value)
-            self.counts["refused"] += 1
+            self.running.meter.count(job, "refused")
         elif (count := _count_of(outcome)) is not None:
-            self.counts[count] += 1
+            self.running.meter.count(job, count)
             _tell(job, outcome)
 
     async def _rest(self, exchange: Exchange) -> None:

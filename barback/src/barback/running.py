@@ -16,6 +16,7 @@ from time import monotonic
 import structlog
 
 from barback.broker import Failed, FetchedJob, HandedBack, Outcome
+from barback.current import CURRENT
 from barback.executor import Attempt, Executor
 from barback.locks import LockKeeper
 from barback.outcomes import describe
@@ -140,6 +141,7 @@ class RunningJobs:
 
     async def _run(self, running: Running, execute: Execute) -> None:
         running.begun = True
+        CURRENT.set(running.job)
         job, began_at = running.job, monotonic()
         try:
             if job.schedule_id is None or self._watch is None:

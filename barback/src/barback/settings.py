@@ -55,6 +55,10 @@ class Settings(EnvSettings):
     """After how many crashes of its own a job is failed (P8)."""
     grace_s: float = Field(25.0, ge=0, allow_inf_nan=False, validation_alias="BARBACK_GRACE_S")
     """How long a stopping worker lets its jobs run."""
+    health_port: Annotated[int | None, Blank] = Field(None, ge=1, le=65_535, validation_alias="BARBACK_HEALTH_PORT")
+    """Where a worker answers `/live`, `/ready` and `/metrics`; further processes at the next ports. None: nowhere."""
+    health_host: str = Field("127.0.0.1", validation_alias="BARBACK_HEALTH_HOST")
+    """The address of this machine at which it does; `0.0.0.0`: all of them, for whoever can reach it."""
     payload_warn_kb: int = Field(256, ge=0, validation_alias="BARBACK_PAYLOAD_WARN_KB")
     """A payload enqueued with more KB (1,024 bytes of JSON) is logged. 0: none is."""
     payload_limit_kb: int = Field(2048, ge=0, validation_alias="BARBACK_PAYLOAD_LIMIT_KB")

@@ -60,14 +60,15 @@ class Place:
 
 
 class Supervisor:
-    """Runs `processes` workers, each started by `start`.
+    """Runs `processes` workers, each started by `start`, which is told its number.
 
-    `patience_s`: how long they may take to end once they are asked to. `clock` and `sleep` are seconds.
+    Numbers go from 1, and who takes the place of a dead one has the same. `patience_s`: how long they may take to end
+    once they are asked to. `clock` and `sleep` are seconds.
     """
 
     def __init__(
         self,
-        start: Callable[[], Child],
+        start: Callable[[int], Child],
         processes: int,
         patience_s: float,
         clock: Callable[[], float] = time.monotonic,
@@ -100,7 +101,7 @@ class Supervisor:
                     return False
                 self._ended(place, code)
             if place.child is None and self._clock() >= place.start_at:
-                place.child, place.started_at = self._start_child(), self._clock()
+                place.child, place.started_at = self._start_child(place.number), self._clock()
         return True
 
     def _waited_long(self) -> bool:

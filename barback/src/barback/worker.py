@@ -8,10 +8,11 @@ recycle_after_…  ──► it drains by itself, for whoever started it to star
 import asyncio
 import os
 import socket
-from collections.abc import Coroutine, Mapping, Sequence
+from collections import Counter
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import structlog
 
@@ -23,7 +24,6 @@ from barback.executor import Executor
 from barback.locks import LockKeeper
 from barback.loop_watch import LoopWatch
 from barback.outage import Outage
-from barback.payload_limits import PayloadLimits
 from barback.processes import Processes
 from barback.producer import Producer
 from barback.pulse import Pulse
@@ -39,52 +39,14 @@ from barback.schedules.scheduler import Scheduler
 from barback.telemetry.heartbeat import Heartbeat
 from barback.telemetry.meter import Meter
 from barback.telemetry.published import publish, schemas_of
+from barback.telemetry.readings import Condition, Readings
 from barback.threads import make_threads
 from barback.vitals import Vitals
+from barback.worker_options import Ended, WorkerOptions, WorkerReport
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
 
 RECYCLE_CHECK_S = 0.25
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerOptions:
-    """How a worker works. Durations are seconds.
-
-    `queues`: which of the app's; None: all. `concurrency`: jobs in flight, by queue; a queue that is not named gets
-    `default_concurrency`. `lock_s`: how long a crashed worker's jobs stay locked. `schedules`: tick the app's.
-    `payload_limits`: for what handlers and schedules enqueue.
-    `recycle_after_mb`, `recycle_after_jobs`: drain and end once it holds so much memory (MB of 2**20 bytes) or has
-    written so many outcomes; looked at four times a second. None: never.
-    """
-
-    queues: tuple[str, ...] | None = None
-    concurrency: Mapping[str, int] = field(default_factory=dict[str, int])
-    default_concurrency: int = 20
-    lock_s: float = 10.0
-    stalled_check_s: float = 5.0
-    crash_limit: int = 3
-    grace_s: float = 25.0
-    schedules: bool = True
-    recycle_after_mb: float | None = None
-    recycle_after_jobs: int | None = None
-    payload_limits: PayloadLimits = field(default_factory=PayloadLimits)
-
-
-Ended = Literal["stopped", "recycled", "drained"]
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerReport:
-    """What a worker did, and why it ended. `refused`: outcomes that came too late, the lock being lost (P10)."""
-
-    completed: int = 0
-    failed: int = 0
-    retried: int = 0
-    handed_back: int = 0
-    refused: int = 0
-    ended: Ended = field(default="stopped", compare=False)
-    """Told to, by its own bounds, or with nothing left to do. Reports of the same work are equal."""
 
 
 class Worker:
@@ -102,7 +64,11 @@ class Worker:
             raise DeclarationError(f"App '{app.name}' has no queue that Python works: all its jobs are external.")
         self._bounds = Bounds(self._options.recycle_after_mb, self._options.recycle_after_jobs)
         self._processes = Processes(app.registry)
-        self._meters = {queue: Meter(schemas_of(app, queue)) for queue in self._queues}
+        self.readings = Readings({queue: Meter(schemas_of(app, queue)) for queue in self._queues})
+        """What it measures of itself; from any thread."""
+        self._outage = Outage()
+        self._pumps: Pumps | None = None
+        self._loop_watch: LoopWatch | None = None
         self._release = release_of(app)
         self.started = asyncio.Event()
         """Set once it works: the broker is checked and the services are open."""
@@ -128,6 +94,22 @@ class Worker:
             self._ended = why
         self._stop_asked.set()
 
+    def condition(self) -> Condition:
+        """How it is now. From any thread: also while the event loop stands still."""
+        running = Counter(job.queue for job in self._pumps.jobs()) if self._pumps else Counter[str]()
+        return Condition(
+            name=self.name,
+            app=self._app.name,
+            release=self._release,
+            started=self.started.is_set(),
+            draining=self._stop_asked.is_set(),
+            redis_is_there=self._outage.over,
+            silent_s=self._loop_watch.silent_s() if self._loop_watch else 0.0,
+            patience_s=self._options.lock_s,
+            concurrency={queue: self._concurrency(queue) for queue in self._queues},
+            running={queue: running[queue] for queue in self._queues},
+        )
+
     async def run(self, *, until_drained: bool = False) -> WorkerReport:
         """Work until stopped, or with `until_drained` until no job is left.
 
@@ -138,10 +120,10 @@ class Worker:
         await self._broker.check(self._queues)
         async with self._app.services() as services:
             self._bounds.check(resident_mb())
-            outage = Outage()
+            outage = self._outage
             threads = make_threads(sum(map(self._concurrency, self._queues)))
             locks = LockKeeper(self._broker, self._options.lock_s, outage)
-            pumps = self._make_pumps(services, locks, threads, outage)
+            pumps = self._pumps = self._make_pumps(services, locks, threads, outage)
             scheduler = self._make_scheduler(outage)
             try:
                 await self._prepare(scheduler)
@@ -164,10 +146,11 @@ class Worker:
 
     async def _work(self, pumps: Pumps, scheduler: Scheduler | None, outage: Outage, until_drained: bool) -> None:
         """Run the pumps, and beside them what keeps the queues going; if any of it breaks, all of it ends."""
-        loop_watch = LoopWatch(self._options.lock_s, pumps.names)
+        loop_watch = LoopWatch(self._options.lock_s, pumps.names, lags=self.readings.loop_lag)
+        self._loop_watch = loop_watch
         heartbeat = self._make_heartbeat(pumps, loop_watch, outage)
         beside: list[Coroutine[Any, Any, object]] = [
-            Pulse(self._broker, self._queues, outage).run(),
+            Pulse(self._broker, self._queues, outage, self.readings.redis_latency).run(),
             loop_watch.run(),
             heartbeat.run(),
             *(self._make_recovery(queue, outage).run() for queue in self._queues),
@@ -218,7 +201,7 @@ class Worker:
         watch = Runs(self._broker).watch
         running = [
             RunningJobs(queue, executor, locks, quarantine, self._options.grace_s, watch, meter)
-            for queue, meter in self._meters.items()
+            for queue, meter in self.readings.meters.items()
         ]
         return Pumps(
             [
@@ -235,16 +218,19 @@ class Worker:
             return None
         schedules = [schedule for schedule in self._app.schedules if schedule.job.queue in self._queues]
         limits = self._options.payload_limits
-        return Scheduler(self._broker, self._app.name, self._release, self._queues, schedules, outage, limits)
+        scheduler = Scheduler(self._broker, self._app.name, self._release, self._queues, schedules, outage, limits)
+        self.readings = replace(self.readings, schedule_lateness=scheduler.lateness)
+        return scheduler
 
     def _make_recovery(self, queue: str, outage: Outage) -> Recovery:
-        return Recovery(self._broker, queue, self._options.stalled_check_s, outage, self._meters[queue])
+        return Recovery(self._broker, queue, self._options.stalled_check_s, outage, self.readings.meters[queue])
 
     def _make_heartbeat(self, pumps: Pumps, loop_watch: LoopWatch, outage: Outage) -> Heartbeat:
         app = publish(self._app, self._release, self._broker.now())
         queues = {queue: self._concurrency(queue) for queue in self._queues}
         vitals = Vitals(self.name, app, queues, self._broker, pumps, loop_watch, self._stop_asked.is_set)
-        return Heartbeat(self._broker.board, vitals.look, app, self._meters, outage)
+        return Heartbeat(self._broker.board, vitals.look, app, self.readings.meters, outage)
+
 
 
 def _written(pumps: Pumps) -> int:

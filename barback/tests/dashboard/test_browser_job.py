@@ -11,7 +11,8 @@ from barback.bullmq import BullMQBroker
 from barback.job import Context, job
 from barback.options import JobOptions
 from barback.payload import NoPayload
-from barback.worker import Worker, WorkerOptions
+from barback.worker import Worker
+from barback.worker_options import WorkerOptions
 
 from .conftest import Site
 from .declared import FULL, publish_on, published

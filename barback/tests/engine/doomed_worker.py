@@ -7,7 +7,8 @@ from barback.app import App, no_services
 from barback.bullmq import BullMQBroker
 from barback.job import Context, job
 from barback.payload import NoPayload
-from barback.worker import Worker, WorkerOptions
+from barback.worker import Worker
+from barback.worker_options import WorkerOptions
 
 url, queue = sys.argv[1:]
 

@@ -9,7 +9,7 @@ from barback.bullmq import BullMQBroker
 from barback.job import Context, Job, job
 from barback.options import JobOptions
 from barback.payload import Payload
-from barback.worker import WorkerReport
+from barback.worker_options import WorkerReport
 
 from .working import drained
 

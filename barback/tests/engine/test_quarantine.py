@@ -16,7 +16,7 @@ from barback.memory import MemoryBroker
 from barback.payload import Payload
 from barback.producer import Producer
 from barback.quarantine import LONGEST_PROBATION_S, PROBATION_S, Quarantine, probation_s
-from barback.worker import WorkerReport
+from barback.worker_options import WorkerReport
 
 from .eventually import eventually, until
 from .working import working_app

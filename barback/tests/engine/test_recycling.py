@@ -14,7 +14,8 @@ from barback.job import Context, job
 from barback.payload import NoPayload
 from barback.producer import Producer
 from barback.recycling import Bounds, resident_mb
-from barback.worker import Worker, WorkerOptions, WorkerReport
+from barback.worker import Worker
+from barback.worker_options import WorkerOptions, WorkerReport
 
 from .eventually import until
 from .working import app_of, drained, working

@@ -33,7 +33,8 @@ from barback.schedules.reconciler import Reconciler
 from barback.schedules.runs import Runs, read_runs
 from barback.schedules.scheduler import Scheduler
 from barback.schedules.ticker import LONGEST_REST_S, Ticker
-from barback.worker import Worker, WorkerOptions, WorkerReport
+from barback.worker import Worker
+from barback.worker_options import WorkerOptions, WorkerReport
 
 from .eventually import until
 from .working import working_app

@@ -33,7 +33,8 @@ from barback.payload import NoPayload
 from barback.producer import Producer
 from barback.retry import Custom, Fixed, wait_after
 from barback.schedule import Schedule
-from barback.worker import Worker, WorkerOptions, WorkerReport
+from barback.worker import Worker
+from barback.worker_options import WorkerOptions, WorkerReport
 from drills.servers import Valkey
 
 from .eventually import eventually, until

@@ -26,7 +26,8 @@ from barback.payload import NoPayload, Payload
 from barback.payload_limits import PayloadLimits
 from barback.producer import Producer, flow
 from barback.retry import Fixed
-from barback.worker import Worker, WorkerOptions, WorkerReport
+from barback.worker import Worker
+from barback.worker_options import WorkerOptions, WorkerReport
 from drills.servers import Valkey
 
 from .eventually import eventually, until

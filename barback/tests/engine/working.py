@@ -9,7 +9,8 @@ from typing import Any
 from barback.app import App, no_services
 from barback.broker import Broker
 from barback.job import AnyJob
-from barback.worker import Worker, WorkerOptions, WorkerReport
+from barback.worker import Worker
+from barback.worker_options import WorkerOptions, WorkerReport
 
 ENDS_WITHIN_S = 10.0
 

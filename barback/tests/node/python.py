@@ -16,7 +16,8 @@ from barback.errors import Unrecoverable
 from barback.job import AnyJob, Context, job
 from barback.options import JobOptions
 from barback.payload import Payload
-from barback.worker import Worker, WorkerOptions
+from barback.worker import Worker
+from barback.worker_options import WorkerOptions
 
 from .process import DEADLINE_S
 from .wire import dumps

@@ -10,7 +10,8 @@ from barback.broker import FetchedJob, Lease
 from barback.bullmq import BullMQBroker
 from barback.job import Context, job
 from barback.payload import Payload
-from barback.worker import Worker, WorkerOptions
+from barback.worker import Worker
+from barback.worker_options import WorkerOptions
 
 from .process import DEADLINE_S, Node
 from .side import NodeQueue

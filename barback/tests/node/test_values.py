@@ -13,7 +13,8 @@ from barback.broker import Completed, Failed, FetchedJob, Lease, NewJob, Settlem
 from barback.bullmq import BullMQBroker
 from barback.job import Context, job
 from barback.payload import Payload
-from barback.worker import Worker, WorkerOptions
+from barback.worker import Worker
+from barback.worker_options import WorkerOptions
 
 from .process import NodeError
 from .python import PythonQueue

@@ -19,7 +19,8 @@ from barback import Producer
 from barback.broker import Broker
 from barback.bullmq import BullMQBroker
 from barback.embedded import EmbeddedPostgres, EmbeddedValkey
-from barback.worker import Worker, WorkerOptions, WorkerReport
+from barback.worker import Worker
+from barback.worker_options import WorkerOptions, WorkerReport
 from cafes import sample
 from cafes.app import app
 from cafes.importing.importer import ImportReport

@@ -79,7 +79,7 @@ def test_a_wrong_file_stops_the_demo_before_a_server_starts(cafes: Cafes, tmp_pa
 )
 def test_only_a_clean_end_is_a_good_one(failed: int, stored: Audit) -> None:
     """C2."""
-    from barback.worker import WorkerReport
+    from barback.worker_options import WorkerReport
     from cafes.importing.importer import ImportReport
 
     taken_one = ImportReport(Counter({"cafes.csv": 1}))

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from barback.bullmq import BullMQBroker
-from barback.worker import Worker, WorkerOptions
+from barback.worker import Worker
+from barback.worker_options import WorkerOptions
 from cafes.app import app
 from cafes.rules import CleanedCafe, Verdict
 from cafes.services import Services

@@ -14,7 +14,8 @@ import pytest
 
 from barback.bullmq import BullMQBroker
 from barback.producer import Producer
-from barback.worker import Worker, WorkerOptions, WorkerReport
+from barback.worker import Worker
+from barback.worker_options import WorkerOptions, WorkerReport
 from cafes.app import app
 from cafes.jobs.process_cafe import GATHER_S, ProcessCafe, process_cafe
 from cafes.jobs.update_cafe_stats import update_cafe_stats

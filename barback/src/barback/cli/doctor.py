@@ -11,7 +11,6 @@ from barback.app import AnyApp
 from barback.cli.app_lookup import VARIABLE as APP_VARIABLE
 from barback.cli.dashboard import is_installed
 from barback.cli.invocation import Invocation
-from barback.cli.logging import configure_logging
 from barback.cli.printing import print_json
 from barback.connect import open_broker
 from barback.doctor.connection import check_connection
@@ -20,6 +19,7 @@ from barback.doctor.unread import CHECK as SETTINGS
 from barback.doctor.unread import check_unread
 from barback.errors import BarbackError, SettingsError
 from barback.finding import Finding
+from barback.logs import configure_logging
 from barback.printable import printable
 from barback.release import VARIABLE as RELEASE_VARIABLE
 from barback.settings import EnvSettings, Settings, load_settings, variables_given, variables_of

@@ -11,8 +11,8 @@ from typing import Any, NoReturn, cast
 import click
 
 from barback.cli.invocation import Invocation
-from barback.cli.logging import configure_logging
 from barback.errors import BarbackError, InvalidPayload
+from barback.logs import configure_logging
 from barback.printable import printable
 
 INTERRUPTED = 130

@@ -62,10 +62,21 @@ def own_settings(invocation: Invocation) -> Settings:
         return invocation.settings
 
 
-def supervise(invocation: Invocation, settings: Settings, processes: int, options: Sequence[str]) -> int:
-    """Run so many workers with these options of `barback work` until we are asked to stop; the exit code."""
+def supervise(
+    invocation: Invocation, settings: Settings, processes: int, options: Sequence[str], health_port: int | None
+) -> int:
+    """Run so many workers with these options of `barback work` until we are asked to stop; the exit code.
+
+    `health_port`: of the first; each other answers at the next one. None: as the settings say.
+    """
     patience_s = settings.grace_s + AFTER_GRACE_S
-    supervisor = Supervisor(lambda: WorkerProcess(invocation, options, patience_s), processes, patience_s)
+    first = health_port or settings.health_port
+
+    def start(number: int) -> WorkerProcess:
+        told = [] if first is None else [f"--health-port={first + number - 1}"]
+        return WorkerProcess(invocation, [*options, *told], patience_s)
+
+    supervisor = Supervisor(start, processes, patience_s)
     with StopRequests() as stop:
         log.info("supervisor started", processes=processes)
         code = supervisor.run(lambda: stop.count)

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -18,7 +19,8 @@ from barback.cli.supervising import own_settings, supervise
 from barback.connect import open_broker
 from barback.settings import Settings
 from barback.threads import NAME
-from barback.worker import Worker, WorkerOptions
+from barback.worker import Worker
+from barback.worker_options import WorkerOptions
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.work")
 
@@ -44,15 +46,23 @@ LEAVE_S = 0.1
     "with exit code 0, for systemd or Docker to start it again.",
 )
 @click.option("--recycle-after-jobs", type=click.IntRange(1), metavar="N", help="The same after so many jobs.")
+@click.option(
+    "--health-port",
+    type=click.IntRange(1, 65_535),
+    metavar="PORT",
+    help="Answer /live, /ready and /metrics there (BARBACK_HEALTH_PORT; at BARBACK_HEALTH_HOST, else 127.0.0.1). With "
+    "--processes the first one does, and each other at the next port.",
+)
 @click.option("--supervised", "ready_fd", type=int, hidden=True, help="We are one of many; tell this file our start.")
 @click.pass_obj
-def work(
+def work(  # noqa: PLR0913, PLR0917 — one for each option
     invocation: Invocation,
     queues: tuple[str, ...],
     concurrency: int | None,
     processes: int | None,
     recycle_after_mb: int | None,
     recycle_after_jobs: int | None,
+    health_port: int | None,
     ready_fd: int | None,
 ) -> None:
     """Work the app's jobs until told to stop.
@@ -69,13 +79,14 @@ def work(
         }
         arguments = [f"--queue={name}" for name in queues]
         arguments += [f"--{name}={value}" for name, value in given.items() if value is not None]
-        raise click.exceptions.Exit(supervise(invocation, own, processes or own.processes, arguments))
+        raise click.exceptions.Exit(supervise(invocation, own, processes or own.processes, arguments, health_port))
     app, settings = invocation.app, invocation.settings
     options = replace(
         worker_options(app, settings, queues, concurrency),
         recycle_after_mb=recycle_after_mb,
         recycle_after_jobs=recycle_after_jobs,
     )
+    settings = settings.model_copy(update={"health_port": health_port or settings.health_port})
     asyncio.run(_work(app, settings, options, ready_fd))
 
 
@@ -106,12 +117,22 @@ async def _work(app: AnyApp, settings: Settings, options: WorkerOptions, ready_f
         if ready_fd is not None:
             beside.append(asyncio.create_task(_end_with_parent(worker)))
         try:
-            report = await worker.run()
+            with _endpoints(worker, settings):
+                report = await worker.run()
         finally:
             for one in beside:
                 one.cancel()
         log.info("worker stopped", worker=worker.name, **asdict(report))
     await _leave_what_does_not_end()
+
+
+def _endpoints(worker: Worker, settings: Settings) -> AbstractContextManager[object]:
+    if settings.health_port is None:
+        return contextlib.nullcontext()
+    # Not at the top: most workers that are started in development have no use for it.
+    from barback.endpoints import serve
+
+    return serve(worker, settings.health_host, settings.health_port)
 
 
 def _obey_signals(worker: Worker, supervised: bool) -> None:

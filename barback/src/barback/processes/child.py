@@ -19,8 +19,10 @@ from typing import Any, TypeVar, Unpack
 
 from barback import errors
 from barback.answers import Answer as EnqueueAnswer
+from barback.current import CURRENT, Elsewhere
 from barback.errors import BarbackError
 from barback.job import AnyJob, Context, Job, Reply
+from barback.logs import configure_logging
 from barback.options import Overrides
 from barback.outcomes import Ending, after_error, after_return, describe
 from barback.payload import Payload, parse_payload, write_value
@@ -35,8 +37,10 @@ ANY_SIZE = PayloadLimits(warn_bytes=0, limit_bytes=0)
 """How large a payload may be is known to the worker, which checks it again."""
 
 
-def main(pipe: int, worker: int) -> None:
-    """Work until the pipe ends. `worker`: the pid of who started us."""
+def main(pipe: int, worker: int, logs: bool) -> None:
+    """Work until the pipe ends. `worker`: the pid of who started us. `logs`: configure them as it did."""
+    if logs:
+        configure_logging()
     _end_with(worker)
     # Who stops a worker tells the worker, and it ends us once its jobs are done. No SIG_IGN: what a job starts would
     # inherit it.
@@ -165,6 +169,7 @@ class Line:
 
 
 def _attempt(job: AnyJob, start: Start, ctx: Context[None]) -> Ending:
+    CURRENT.set(Elsewhere(start.job_name, start.job_id, start.chance.attempt))
     try:
         result = job.handler(parse_payload(job.payload_type, start.data, job.name), ctx)
         if inspect.isawaitable(result):

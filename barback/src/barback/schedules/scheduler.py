@@ -10,6 +10,7 @@ from barback.payload_limits import PayloadLimits
 from barback.schedule import Schedule
 from barback.schedules.reconciler import Reconciler
 from barback.schedules.ticker import Ticker
+from barback.telemetry.histogram import Durations
 
 APPLY_EVERY_S = 30.0
 """After a release that starts at the same time as an older one, its schedules hold so much later at the latest."""
@@ -34,6 +35,11 @@ class Scheduler:
         self._outage = outage or Outage()
         self._reconciler = Reconciler(broker, app, release, queues, schedules, limits)
         self._ticker = Ticker(broker, queues, self._outage)
+
+    @property
+    def lateness(self) -> Durations:
+        """How late each slot was for which it made the next one's job."""
+        return self._ticker.lateness
 
     async def apply(self, *, again: bool = False) -> None:
         """Make the stored schedules those that are declared, unless a newer release has (`again`: any other)."""

@@ -19,6 +19,7 @@ from barback.schedule import Missed
 from barback.schedules.marks import note_skip, read_mark
 from barback.seldom import Seldom
 from barback.slots import slot_id
+from barback.telemetry.histogram import Durations
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.schedules")
 
@@ -44,6 +45,8 @@ class Ticker:
         self._broker = broker
         self._queues = queues
         self._outage = outage or Outage()
+        self.lateness = Durations()
+        """How late each slot was."""
         self._name = os.urandom(6).hex()
         self._seldom = Seldom(SAID_EVERY_S)
 
@@ -124,6 +127,7 @@ class Ticker:
                 if late and missed == "skip":
                     await note_skip(self._broker, queue, schedule, self._name, skipped=False)
                 return now + RETRY_S
+            self.lateness.add(now - schedule.next_at)
             log.info(
                 "schedule due", queue=queue, schedule=schedule.id, job=schedule.name,
                 late_s=round(now - schedule.next_at, 3),

@@ -31,6 +31,21 @@ def seconds_of(number: int) -> float:
     return EDGES_S[number - 1] * sqrt(sqrt(2))
 
 
+class Durations:
+    """How long something took, each time. One thread adds, any may read."""
+
+    __slots__ = ("bins", "sum_s")
+
+    def __init__(self) -> None:
+        self.bins = [0] * BINS
+        self.sum_s = 0.0
+
+    def add(self, seconds: float) -> None:
+        """One more; below zero, as clocks that differ make it, is zero."""
+        self.bins[bin_of(seconds)] += 1
+        self.sum_s += max(seconds, 0.0)
+
+
 def quantile(counts: Mapping[int, int], q: float) -> float | None:
     """Seconds that a share `q` (0 to 1) of the durations did not exceed; `counts`: by bin. None: there are none."""
     rank = max(1, ceil(q * sum(counts.values())))

@@ -5,7 +5,7 @@ It is called for each job, on the event loop: it counts, and does nothing else. 
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from barback.broker import FetchedJob
@@ -15,6 +15,8 @@ Outcomes = Literal["completed", "failed", "retried", "handed_back", "refused"]
 WAIT, RUN, SCHEMA = "wait:", "run:", "schema:"
 """What stands before the number of a bin in the name of a count; before a hash and the name of a job."""
 MOST_SCHEMAS = 50
+OTHER = "other"
+"""What jobs of a name are counted as that nobody declared: it may be anything, and of any number."""
 
 
 class Meter:
@@ -26,17 +28,24 @@ class Meter:
     its first step to its outcome.
     """
 
-    __slots__ = ("_run", "_schemas", "_told", "_wait", "outcomes", "schemas", "stalled")
+    __slots__ = (
+        "_run", "_schemas", "_told", "_wait", "by_name", "outcomes", "run_s", "schemas", "stalled", "wait_s",
+    )  # fmt: skip
 
     def __init__(self, schemas: Mapping[str, str] | None = None) -> None:
-        """`schemas`: the hash of each job's payload by the job's name; others that clients name are counted."""
+        """`schemas`: the hash of each declared job's payload by the job's name; others that clients name are counted."""
         self._schemas = schemas or {}
         self.schemas: Counter[tuple[str, str]] = Counter()
         """Jobs started whose client had another schema, by that one's hash and the job's name."""
         self.outcomes: Counter[Outcomes] = Counter()
-        """Since the worker started. Whoever settles jobs counts here."""
+        """Since the worker started."""
+        self.by_name: Counter[tuple[str, Outcomes]] = Counter()
+        """The same by the job's name."""
         self.stalled = 0
         """Jobs found without a lock and put back."""
+        self.wait_s = 0.0
+        self.run_s = 0.0
+        """Seconds, of all that was measured."""
         self._wait = [0] * BINS
         self._run = [0] * BINS
         self._told: Counter[str] = Counter()
@@ -44,8 +53,11 @@ class Meter:
     def started(self, job: FetchedJob) -> None:
         """It was fetched, and begins."""
         if job.starts == 1:
+            waited_s = job.started_at - job.added_at - job.options.delay_s
             # `bin_of`, without the call.
-            self._wait[bisect_right(EDGES_S, job.started_at - job.added_at - job.options.delay_s)] += 1
+            self._wait[bisect_right(EDGES_S, waited_s)] += 1
+            if waited_s > 0:
+                self.wait_s += waited_s
         known = job.options.schema_hash
         if known is not None and known != self._schemas.get(job.name):
             self._count_schema(job.name, known)
@@ -58,6 +70,20 @@ class Meter:
     def ran(self, for_s: float) -> None:
         """An attempt ended."""
         self._run[bisect_right(EDGES_S, for_s)] += 1
+        self.run_s += for_s
+
+    def count(self, job: FetchedJob, outcome: Outcomes) -> None:
+        """Its outcome was written, or refused."""
+        self.outcomes[outcome] += 1
+        self.by_name[job.name if job.name in self._schemas else OTHER, outcome] += 1
+
+    def waits(self) -> Sequence[int]:
+        """How many waited so long, by bin."""
+        return tuple(self._wait)
+
+    def runs(self) -> Sequence[int]:
+        """How many ran so long, by bin."""
+        return tuple(self._run)
 
     def take(self) -> dict[str, int]:
         """What was counted since this was called last; names as in `outcomes`, `stalled`, `wait:<bin>`, `run:<bin>`.

@@ -19,7 +19,7 @@ def demo(files: tuple[Path, ...], as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from barback.cli.logging import configure_logging
+    from barback.logs import configure_logging
     from cafes.demo import run_demo
 
     configure_logging()

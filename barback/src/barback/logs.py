@@ -1,0 +1,99 @@
+"""Log events: readable in a terminal, one JSON line each anywhere else. Never a raw control character (P41).
+
+The library itself configures nothing: the command line does, and the processes that jobs run in do as their worker did.
+What a handler logs, by structlog or the standard library, says in which job: `job`, `job_id`, `attempt`.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from structlog.typing import Processor
+
+from barback.current import CURRENT
+from barback.printable import printable
+
+LEVEL = logging.INFO
+INDENT = "  | "
+"""Before each line of a stack trace in a terminal: no text in it looks like an event of its own."""
+
+_configured = False
+
+
+def configure_logging(level: int = LEVEL) -> None:
+    """Send structlog's events and those of the standard library's `logging` to stderr, in one form.
+
+    `level`: of the least serious that are sent.
+    """
+    global _configured  # noqa: PLW0603 — as global as what it tells of
+    _configured = True
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        add_job,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    handler = _Handler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(sys.stderr.isatty())],
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
+        )
+    )
+    logging.captureWarnings(True)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+    )
+
+
+def is_configured() -> bool:
+    """Whether this process logs as `configure_logging` set it up."""
+    return _configured
+
+
+def add_job(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Which job runs here, unless the event says of which it tells."""
+    job = CURRENT.get()
+    if job is not None and "job_id" not in event:
+        event.update(job=job.name, job_id=job.id, attempt=job.attempt)
+    return event
+
+
+class _Handler(logging.StreamHandler[Any]):
+    """An event that cannot be formatted is one line, too: the standard library's own words about it are many."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 — its name
+        what = {"event": "a log line could not be written", "level": "error", "logger": record.name}
+        told = {**what, "error": repr(sys.exc_info()[1]), "message": repr(record.msg)}
+        try:
+            self.stream.write(json.dumps(told) + "\n")
+        except (OSError, ValueError):
+            # Nobody reads any more.
+            return
+
+
+def _rendering(terminal: bool) -> list[Processor]:
+    if not terminal:
+        # JSON escapes control characters by itself.
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+    return [
+        structlog.processors.format_exc_info,
+        _escape,
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+
+
+def _escape(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if key == "exception":
+            event[key] = "\n".join(INDENT + printable(line) for line in str(value).split("\n"))
+        elif not isinstance(value, int | float | None):
+            event[key] = printable(str(value))
+    return event
