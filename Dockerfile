@@ -3,7 +3,8 @@
 
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /build
-RUN pip install --no-cache-dir uv==0.13.9
+COPY deploy/uv.txt ./
+RUN pip install --no-cache-dir --require-hashes -r uv.txt
 ENV UV_PYTHON_DOWNLOADS=never \
     UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy \

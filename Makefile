@@ -32,11 +32,13 @@ test: setup $(NODE_READY) ## The tests, under 8 minutes on 2 cores
 test-full: test ## All tests: long drills and big imports too
 	$(UV) run --no-sync pytest -m slow
 
-check: setup ## Linters, types, the direction of imports
+check: setup ## Linters, types, the direction of imports, the files for containers
 	$(UV) run --no-sync ruff format --check .
 	$(UV) run --no-sync ruff check .
 	$(UV) run --no-sync pyright
 	$(UV) run --no-sync lint-imports
+	$(UV) run --no-sync hadolint Dockerfile
+	$(UV) run --no-sync check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 
 format: setup ## Put the code in form
 	$(UV) run --no-sync ruff format .

@@ -1,4 +1,4 @@
-"""The commands a worker needs: those asked about, and allowed by the shipped ACL, are those sent (P46)."""
+"""The commands a worker needs: those asked about, and allowed by the shipped ACL, are those sent (P44)."""
 
 import re
 from contextlib import closing
