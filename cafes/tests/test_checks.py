@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cafes.checks import check_database, check_public_keys, check_service_key
+from cafes.checks import check_api, check_database, check_public_keys, check_service_key
 from cafes.migrate import migrate, migrations
 
 NOW = 1_800_000_000.0
@@ -48,8 +48,9 @@ async def test_one_that_is_not_migrated_is_told_how(database: str) -> None:
 async def test_a_newer_releases_database_and_a_changed_migration_are_named(database: str) -> None:
     migrate(database)
     with psycopg.connect(database) as connection:
-        connection.execute("insert into cafes_meta.migrations (version, name, checksum) values ('99', 'x', 'x')")
-        connection.execute("update cafes_meta.migrations set checksum = 'x' where name = %s", [migrations()[0].name])
+        history = "supabase_migrations.schema_migrations"
+        connection.execute(f"insert into {history} (version, name, statements) values ('99', 'x', '{{x}}')")
+        connection.execute(f"update {history} set statements = '{{x}}' where name = %s", [migrations()[0].name])
     newer, changed = await told()
     assert "migration 99, which this release does not know" in newer[1]
     assert f"Migration {migrations()[0].version} was changed after" in changed[1]
@@ -68,8 +69,8 @@ async def test_a_user_from_whom_rows_are_hidden_is_named(database: str, monkeypa
     migrate(database)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("create role guest login")
-        connection.execute("grant usage on schema cafes_meta to guest")
-        connection.execute("grant select on cafes_meta.migrations to guest")
+        connection.execute("grant usage on schema supabase_migrations to guest")
+        connection.execute("grant select on supabase_migrations.schema_migrations to guest")
     try:
         monkeypatch.setenv("DATABASE_URL", database.replace("//postgres", "//guest"))
         rows, rights = await told()
@@ -79,6 +80,18 @@ async def test_a_user_from_whom_rows_are_hidden_is_named(database: str, monkeypa
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute("drop owned by guest")
             connection.execute("drop role guest")
+
+
+async def test_a_project_that_cannot_be_used_is_named_without_its_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert await check_api() == []
+    monkeypatch.setenv("NEXT_PUBLIC_SUPABASE_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_canary")
+    [finding] = await check_api()
+    assert "http://127.0.0.1:1" in finding.text
+    assert "canary" not in f"{finding.text}{finding.advice}"
 
 
 @pytest.mark.parametrize("key", ["sb_secret_abc", token(role="service_role", ref="abcdefgh", exp=NOW + 1)])

@@ -25,11 +25,14 @@ from barback.settings import Settings, variables_of
 from cafes.cli import main as cafes
 from cafes.settings import KINDS
 
+from . import rows
 from .compose import ROOT, Service, image_environment, read_compose, read_document, start, variables
+from .databases import new_database
 from .rows import read
+from .supabase_side import SECRET_KEY as KEY
+from .supabase_side import USAGE, SupabaseSide
 
 DEADLINE_S = 60.0
-KEY = "sb_secret_canary_of_the_service"
 ENV = {
     "REDIS_WORKER_PASSWORD": "w0rker",
     "REDIS_DASHBOARD_PASSWORD": "d4shboard",
@@ -231,9 +234,20 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def deployed(server: Running, empty_database: str, tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+def project(supabase: SupabaseSide) -> Iterator[str]:
+    """The database of a new Supabase project."""
+    with new_database(supabase.postgres_url) as url:
+        rows.run(url, USAGE)
+        yield url
+
+
+@pytest.fixture
+def deployed(
+    server: Running, supabase: SupabaseSide, project: str, tmp_path: Path
+) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     """Start a service's command, or another one in its place, in its environment."""
-    given = read_compose({**ENV, "DATABASE_URL": empty_database, "SUPABASE_SERVICE_ROLE_KEY": KEY})
+    api = {"NEXT_PUBLIC_SUPABASE_URL": supabase.project_of(project).url, "SUPABASE_SERVICE_ROLE_KEY": KEY}
+    given = read_compose({**ENV, "DATABASE_URL": project, **api})
     hosts = {"@redis:6379": f"@127.0.0.1:{server.port}"}
     started: list[subprocess.Popen[str]] = []
 
@@ -252,9 +266,9 @@ def deployed(server: Running, empty_database: str, tmp_path: Path) -> Iterator[C
 
 
 def test_the_worker_works_the_sample_and_the_dashboard_never_holds_the_service_key(
-    deployed: Callable[..., "subprocess.Popen[str]"], empty_database: str, tmp_path: Path
+    deployed: Callable[..., "subprocess.Popen[str]"], project: str, tmp_path: Path
 ) -> None:
-    """Under the shipped ACL, in the environment of the compose file."""
+    """Under the shipped ACL, in the environment of the compose file, on a Supabase project."""
     health, port = free_port(), free_port()
     log = tmp_path / "worker.log"
     assert deployed("migrate").wait(DEADLINE_S) == 0
@@ -265,8 +279,8 @@ def test_the_worker_works_the_sample_and_the_dashboard_never_holds_the_service_k
     # As `docker compose exec worker …`.
     for command in (["cafes", "sample", "--rows=120", "--out", "sample.csv"], ["cafes", "import", "sample.csv"]):
         assert deployed("worker", command=command).wait(DEADLINE_S) == 0, log.read_text()
-    until(lambda: read(empty_database, "select count(*) as n from cafes where status = 'PENDING'")[0]["n"] == 0)
-    assert read(empty_database, "select count(*) as n from cafes where status = 'PUBLISHED'")[0]["n"] > 60
+    until(lambda: read(project, "select count(*) as n from cafes where status = 'PENDING'")[0]["n"] == 0)
+    assert read(project, "select count(*) as n from cafes where status = 'PUBLISHED'")[0]["n"] > 60
     assert deployed("worker", command=["barback", "jobs"]).wait(DEADLINE_S) == 0
     doctor = deployed("worker", command=["barback", "doctor"])
     told, _ = doctor.communicate(timeout=DEADLINE_S)
@@ -276,7 +290,7 @@ def test_the_worker_works_the_sample_and_the_dashboard_never_holds_the_service_k
     until(lambda: get(port, "/dashboard/queues/sign-in") == 200, (tmp_path / "dashboard.log").read_text)
     assert KEY in Path(f"/proc/{worker.pid}/environ").read_text()
     assert KEY not in Path(f"/proc/{dashboard.pid}/environ").read_text()
-    assert empty_database not in Path(f"/proc/{dashboard.pid}/environ").read_text()
+    assert project not in Path(f"/proc/{dashboard.pid}/environ").read_text()
 
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(DEADLINE_S) == 0

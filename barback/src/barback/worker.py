@@ -232,6 +232,5 @@ class Worker:
         return Heartbeat(self._broker.board, vitals.look, app, self.readings.meters, outage)
 
 
-
 def _written(pumps: Pumps) -> int:
     return sum(count for name, count in pumps.counts.items() if name != "refused")

@@ -5,7 +5,7 @@ import binascii
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -14,8 +14,9 @@ from psycopg import AsyncConnection
 
 from barback import Finding
 from barback.settings import load_settings, read_variable, variables_given
-from cafes.errors import StoreUnavailable
-from cafes.migrate import migrations
+from cafes.errors import StoreError, StoreUnavailable
+from cafes.migrate import Migration, migrations
+from cafes.services import services_on_supabase
 from cafes.settings import StoreSettings
 from cafes.store.connecting import CONNECT_TIMEOUT_S, unavailable
 
@@ -25,7 +26,7 @@ PUBLIC = re.compile(r"(NEXT_PUBLIC|VITE|PUBLIC|REACT_APP|EXPO_PUBLIC)_")
 KEY = "SUPABASE_SERVICE_ROLE_KEY"
 
 _FACTS = """
-    select to_regclass('public.cafes') is not null, to_regclass('cafes_meta.migrations') is not null
+    select to_regclass('public.cafes') is not null, to_regclass('supabase_migrations.schema_migrations') is not null
 """
 _RIGHTS = """
     select current_user, row_security_active('public.cafes'),
@@ -52,13 +53,29 @@ async def check_database() -> list[Finding]:
         ]
 
 
+async def check_api() -> list[Finding]:
+    """Whether the Supabase project answers, takes the key, and has what this release asks of it."""
+    settings = load_settings(StoreSettings)
+    if settings.supabase is None:
+        return []
+    try:
+        async with services_on_supabase(settings.supabase):
+            return []
+    except StoreUnavailable as error:
+        return [
+            Finding("database", "error", str(error), "Jobs wait until it is back, up to four hours; mend it before.")
+        ]
+    except StoreError as error:
+        return [Finding("database", "error", str(error), "See docs/supabase.md.")]
+
+
 async def _look(connection: AsyncConnection[Any]) -> list[Finding]:
     [has_tables, has_record] = await _row(connection, _FACTS)
-    applied: dict[str, str] = {}
+    applied: dict[str, list[str] | None] = {}
     if has_record:
-        rows = await connection.execute("select version, checksum from cafes_meta.migrations")
+        rows = await connection.execute("select version, statements from supabase_migrations.schema_migrations")
         applied = dict(await rows.fetchall())
-    found = list(check_migrations(applied, {one.version: one.checksum for one in migrations()}))
+    found = list(check_migrations(applied, {one.version: one for one in migrations()}))
     if has_tables:
         found += _rights(*await _row(connection, _RIGHTS))
     return found
@@ -69,8 +86,8 @@ async def _row(connection: AsyncConnection[Any], query: str) -> tuple[Any, ...]:
     return cast("tuple[Any, ...]", row)
 
 
-def check_migrations(applied: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Finding]:
-    """Both are checksums by version: of the database, and of this release."""
+def check_migrations(applied: Mapping[str, Sequence[str] | None], wanted: Mapping[str, Migration]) -> Iterator[Finding]:
+    """Both by version: the statements that the database holds, and the migrations of this release."""
     if missing := sorted(wanted.keys() - applied.keys()):
         text = f"The database lacks {len(missing)} of {len(wanted)} migrations ({missing[0]} first): jobs will fail."
         yield Finding("migrations", "error", text, MIGRATE)
@@ -78,7 +95,7 @@ def check_migrations(applied: Mapping[str, str], wanted: Mapping[str, str]) -> I
         text = f"The database holds migration {unknown[0]}, which this release does not know: a newer one made it."
         yield Finding("migrations", "error", text, "Deploy that newer release.")
     for version in sorted(wanted.keys() & applied.keys()):
-        if wanted[version] != applied[version]:
+        if not wanted[version].is_as(applied[version]):
             text = f"Migration {version} was changed after it was applied to this database."
             yield Finding("migrations", "error", text, "Put the file back, and write a new migration for the change.")
 

@@ -33,7 +33,7 @@ class Meter:
     )  # fmt: skip
 
     def __init__(self, schemas: Mapping[str, str] | None = None) -> None:
-        """`schemas`: the hash of each declared job's payload by the job's name; others that clients name are counted."""
+        """`schemas`: the hash of each declared job's payload by its name; others that clients know are counted."""
         self._schemas = schemas or {}
         self.schemas: Counter[tuple[str, str]] = Counter()
         """Jobs started whose client had another schema, by that one's hash and the job's name."""
