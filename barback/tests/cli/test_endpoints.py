@@ -33,6 +33,17 @@ def get(port: int, path: str, method: str = "GET") -> tuple[int, str]:
         connection.close()
 
 
+def two_free_ports() -> int:
+    """The first of two that follow each other."""
+    while True:
+        port = free_port()
+        try:
+            with socket.create_server(("127.0.0.1", port + 1)):
+                return port
+        except OSError:
+            continue
+
+
 def metric(text: str, line: str) -> float:
     """The value of one line, 0 if it is not there."""
     found = re.search(rf"^{re.escape(line)} (\S+)$", text, re.MULTILINE)
@@ -87,6 +98,9 @@ def test_metrics_count_by_queue_name_and_outcome_and_names_that_nobody_declared_
     assert get(port, "/ready") == (200, "ready\n")
     assert get(port, "/ready", "HEAD") == (200, "")
     assert [get(port, "/metrics", "POST")[0], get(port, "/etc/passwd")[0]] == [405, 404]
+    with socket.create_connection(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port)) as half:
+        half.sendall(b"GET /me")
+        assert get(port, "/live")[0] == 200, "one that asks and says nothing keeps others waiting"
 
 
 def test_one_that_drains_is_live_and_not_ready(
@@ -133,11 +147,14 @@ def test_while_the_loop_stands_still_it_answers_all_the_same_that_it_is_not_live
     until(lambda: get(port, "/live")[0] == get(port, "/ready")[0] == 200)
 
 
+@pytest.mark.slow
 def test_of_several_processes_each_answers_at_a_port_of_its_own(
     start: Start, environment: Mapping[str, str], until: Until
 ) -> None:
-    port = free_port()
+    port = two_free_ports()
     worker = start("work", "--processes=2", f"--health-port={port}", environment=environment)
+    for _ in range(2):
+        worker.wait_for("worker started")
     until(lambda: get(port, "/ready")[0] == get(port + 1, "/ready")[0] == 200)
     names = [re.findall(r'worker="([^"]+)"', get(p, "/metrics")[1]) for p in (port, port + 1)]
     assert len({name for found in names for name in found}) == 2
@@ -150,13 +167,3 @@ def test_a_port_that_is_taken_is_named_and_nothing_begins(start: Start, environm
         worker = start("work", f"--health-port={port}", environment=environment)
         worker.wait_for(f"Port {port} of 127.0.0.1 cannot be used")
         assert worker.process.wait(20) == 2
-
-
-def test_one_that_asks_and_says_nothing_keeps_nobody_from_being_answered(
-    start: Start, environment: Mapping[str, str], port: int
-) -> None:
-    worker = start("work", f"--health-port={port}", environment=environment)
-    worker.wait_for("worker started")
-    with socket.create_connection(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port)) as half:
-        half.sendall(b"GET /me")
-        assert get(port, "/live")[0] == 200
