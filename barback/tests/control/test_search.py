@@ -1,13 +1,17 @@
 """Pages: with and without a query, within a budget, while jobs come and go (B4)."""
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from barback.broker import ListedState
+from barback.bullmq.inspector import BullMQInspector
 from barback.control.query import Query, parse
 from barback.control.search import START, Budget, Cursor, Listing, search
 from barback.control.secrets import Secrets
+from barback.inspector import Scanned
 
 from .conftest import Store
 
@@ -163,3 +167,35 @@ async def test_a_secret_is_not_found_by_guessing_it(store: Store, query: str) ->
     assert await all_ids(store, listing(store, query)) == [["a"]]
     assert await all_ids(store, replace(listing(store, query), secrets=secrets)) == [[]]
     assert await all_ids(store, replace(listing(store, "payload.to:ada"), secrets=secrets)) == [["a"]]
+
+
+@pytest.mark.parametrize("guess", ['"hunter2"', "payload.token:hunter2", "payload.token:h*2 payload.to:ada"])
+async def test_how_far_a_search_came_does_not_tell_whether_a_secret_was_guessed(
+    store: Store, guess: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B2: a sieve of payloads as they are stored would fetch those alone that hold the guess."""
+    await store.put_many({f"j{n}": {"name": "send", "data": '{"token":"hunter2","to":"ada"}'} for n in range(30)})
+    fetched: list[int] = []
+    scan = BullMQInspector.scan
+
+    async def counting(*args: Any, **options: Any) -> Scanned:
+        scanned = await scan(*args, **options)
+        fetched.append(len(scanned.jobs))
+        return scanned
+
+    monkeypatch.setattr(BullMQInspector, "scan", counting)
+    for query in (guess, guess.replace("2", "3")):
+        wanted = replace(listing(store, query), secrets=Secrets({"send": [("token",)]}))
+        page = await search(store.inspector, wanted)
+        assert (list(page.jobs), page.looked, page.exhausted) == ([], 30, True)
+    assert fetched == [30, 0, 30, 0]
+
+
+async def test_a_search_through_large_payloads_with_secrets_ends_in_time_too(store: Store) -> None:
+    """B4: none of them is left to the sieve."""
+    data = json.dumps({"token": "t", "rows": [{"n": n} for n in range(20_000)]})
+    await store.put_many({f"j{n}": {"name": "send", "data": data} for n in range(30)})
+    wanted = replace(listing(store, "payload.to:ada"), secrets=Secrets({"send": [("token",)]}))
+    page = await search(store.inspector, wanted, START, Budget(seconds=0.1))
+    assert 1 <= page.looked < 30
+    assert page.next_cursor == Cursor(page.looked, f"j{30 - page.looked}")

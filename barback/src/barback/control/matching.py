@@ -158,10 +158,15 @@ def _is_text(term: Term, text: str) -> bool:
 # ── the sieve ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def sieve_of(query: Query, now: float) -> Sieve:
-    """What a broker can look for by itself. `now` is the moment at which `matches` is asked."""
+def sieve_of(query: Query, now: float, *, in_payloads: bool = True) -> Sieve:
+    """What a broker can look for by itself. `now` is the moment at which `matches` is asked.
+
+    `in_payloads` False: payloads may hold what the query must not find. How long a look takes, and how far it comes,
+    would tell what a sieve of them let through.
+    """
     terms = [term for term in query.terms if not term.negated]
-    needles = dict.fromkeys(needle for term in terms for needle in _needles(term))
+    found = (needle for term in terms for needle in _needles(term))
+    needles = dict.fromkeys(needle for needle in found if in_payloads or needle.place not in ("data", "anywhere"))
     longest = sorted(needles, key=lambda needle: (needle.number, -len(needle.text)))[:MOST_NEEDLES]
     ages = [_bounds(term) for term in terms if term.field == "age"]
     attempts = [_bounds(term) for term in terms if term.field == "attempt"]

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from barback.broker import JobRecord, ListedState
 from barback.control.matching import matches, sieve_of
@@ -101,7 +102,7 @@ async def search(inspector: Inspector, listing: Listing, cursor: Cursor = START,
     position = await _resume(inspector, listing, cursor)
     while len(found) < budget.found and looked < budget.jobs and time.monotonic() < ends_at:
         most, wanted = min(STEP, budget.jobs - looked), budget.found - len(found)
-        step = await _take(inspector, listing, position, most, wanted)
+        step = await _take(inspector, listing, position, most, wanted, ends_at)
         if step is None:
             return Page(list(found.values()), looked, total, None)
         # One that was shown may have moved back behind what was looked at.
@@ -120,14 +121,24 @@ async def walk(inspector: Inspector, listing: Listing) -> AsyncIterator[Step]:
         position = await _follow(inspector, listing, step.cursor)
 
 
-async def _take(inspector: Inspector, listing: Listing, position: int, most: int, wanted: int) -> Step | None:
-    """None: there are no more."""
+async def _take(
+    inspector: Inspector, listing: Listing, position: int, most: int, wanted: int, ends_at: float = inf
+) -> Step | None:
+    """None: there are no more. It looks at one job at least, and at no further one after `ends_at` (monotonic)."""
     now = inspector.now()
-    sieve = sieve_of(listing.query, now) if listing.query else EVERYTHING
+    sieve = sieve_of(listing.query, now, in_payloads=not listing.secrets) if listing.query else EVERYTHING
     scanned = await inspector.scan(listing.queue, listing.state, position, most, sieve, wanted=wanted)
     if not scanned.looked:
         return None
-    jobs = [seen for seen in scanned.jobs if await _matches(inspector, listing, seen, now)]
+    jobs: list[Seen] = []
+    for seen in scanned.jobs:
+        if await _matches(inspector, listing, seen, now):
+            jobs.append(seen)
+        if seen is not scanned.jobs[-1] and time.monotonic() > ends_at:
+            # Large payloads take longer to read here than to fetch. Where this one is tells how far was looked.
+            place = await inspector.place(listing.queue, listing.state, seen.record.id)
+            behind = position + 1 if place is None else place + 1
+            return Step(jobs, max(1, behind - position), Cursor(behind, seen.record.id))
     return Step(jobs, scanned.looked, Cursor(position + scanned.looked, scanned.last_id))
 
 

@@ -17,6 +17,10 @@ class Secrets:
 
     paths: Mapping[str, Sequence[Path]]
 
+    def __bool__(self) -> bool:
+        """Whether any payload of the queue may hold some."""
+        return any(self.paths.values())
+
     def of(self, name: str) -> Sequence[Path]:
         """A name that nobody declares may be a misspelt one: it has all secrets of its queue."""
         known = self.paths.get(name)
