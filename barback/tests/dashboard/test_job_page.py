@@ -17,6 +17,7 @@ from barback.control.audit import recorded
 from barback.dashboard import Control, Live, create_app
 from barback.options import Deduplication, JobOptions
 from barback.telemetry.beat import KIND, RunningJob, WorkerBeat
+from barback.telemetry.published import KIND as APP
 
 from . import hostile
 from .declared import FULL, publish_on, published
@@ -152,6 +153,26 @@ async def test_declared_secrets_are_shown_nowhere(declared_bar: Bar) -> None:
     ):
         assert "espresso" in text
         assert "canary" not in text
+
+
+async def test_of_a_payload_whose_declaration_cannot_be_read_nothing_is_shown(declared_bar: Bar) -> None:
+    """B2: what it was may come from a release of another time."""
+    job_id = await declared_bar.add()
+    board = declared_bar.broker.board
+    [app] = [name for name, text in (await board.documents(APP)).items() if f'"{declared_bar.queue}"' in text]
+    text = (await board.documents(APP))[app].replace('"attempts": 3', '"attempts": "many"')
+    await board.put_document(APP, app, text, 60)
+    try:
+        for shown in (
+            await declared_bar.page(job_id),
+            await declared_bar.page(job_id, "/job/text", what="payload"),
+            await declared_bar.page(job_id, "/job/again"),
+            (await declared_bar.client.get("/jobs", params={"queue": declared_bar.queue})).text,
+        ):
+            assert "espresso" not in shown
+            assert "canary" not in shown
+    finally:
+        await board.remove_document(APP, app)
 
 
 async def test_a_large_payload_is_cut_and_all_of_it_is_one_link_away(bar: Bar) -> None:

@@ -2,7 +2,7 @@
 
     beat ──► a document, gone 15 s after the last one
     sums of the meters ──► counts by the minute (kept 2 h) and by the hour (kept 8 days)
-    the app ──► a document, kept for a week
+    the app ──► a document, kept for a week; where its jobs have secrets, documents kept for 30 days
 
 In an outage of the broker the meters go on counting, and what could not be written is written when it is back: with
 its number, so that it counts once even if it was written and only the answer got lost. Lost are the counts of the last
@@ -14,7 +14,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from barback.board import Board, Counted
+from barback.board import LONGEST_TTL_S, Board, Counted
 from barback.errors import BarbackError
 from barback.outage import Outage
 from barback.release import order_of
@@ -22,7 +22,7 @@ from barback.telemetry.beat import KIND as WORKER
 from barback.telemetry.beat import WorkerBeat
 from barback.telemetry.meter import Meter
 from barback.telemetry.published import KIND as APP
-from barback.telemetry.published import PublishedApp, decode_app
+from barback.telemetry.published import SECRETS, PublishedApp, decode_app
 
 BEAT_S = 5.0
 GONE_AFTER_S = 15.0
@@ -111,6 +111,9 @@ class Heartbeat:
         known = decode_app((await self._board.documents(APP)).get(self._app.name, ""))
         if known is not None and _stands(known, self._app.release, now):
             return
+        # First: what an app declares is never known without them.
+        for secrets in self._app.secrets():
+            await self._board.put_document(SECRETS, secrets.key, secrets.encode(), LONGEST_TTL_S)
         await self._board.put_document(APP, self._app.name, replace(self._app, at=now).encode(), PUBLISHED_FOR_S)
 
 

@@ -21,6 +21,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.telemetry")
 
 KIND = "app"
 """Of document, by the app's name."""
+SECRETS = "secrets"
+"""Of document, by `PublishedSecrets.key`: it outlives the app's, as finished jobs do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +88,45 @@ class PublishedApp:
         """As JSON."""
         return json.dumps(asdict(self))
 
+    def secrets(self) -> "list[PublishedSecrets]":
+        """Of each job that has some."""
+        return [PublishedSecrets(self.name, job.queue, job.name, job.secret) for job in self.jobs if job.secret]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedSecrets:
+    """Where the secrets of one job's payloads are, as an app declared it last."""
+
+    app: str
+    queue: str
+    job: str
+    paths: tuple[Path, ...]
+
+    @property
+    def key(self) -> str:
+        return json.dumps([self.app, self.queue, self.job])
+
+    def encode(self) -> str:
+        """As JSON."""
+        return json.dumps(asdict(self))
+
 
 _APP = TypeAdapter(PublishedApp)
+_SECRETS = TypeAdapter(PublishedSecrets)
 
 
 def decode_app(text: str) -> PublishedApp | None:
     """None: it cannot be read."""
     try:
         return _APP.validate_json(text)
+    except ValidationError:
+        return None
+
+
+def decode_secrets(text: str) -> PublishedSecrets | None:
+    """None: it cannot be read."""
+    try:
+        return _SECRETS.validate_json(text)
     except ValidationError:
         return None
 

@@ -1,5 +1,6 @@
 """Edit a job's payload and run it again, as a new job."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 
@@ -12,7 +13,7 @@ from barback.answers import Created
 from barback.broker import JobRecord
 from barback.control.actions import run_again
 from barback.control.published import find_job
-from barback.control.secrets import secrets_in
+from barback.control.secrets import secrets_of
 from barback.control.workers import published_apps
 from barback.dashboard.editor import JSON_NAME, LARGEST, Editor, editor_of
 from barback.dashboard.pages import Visit
@@ -69,10 +70,10 @@ async def _editor(visit: Visit, record: JobRecord, *, as_json: bool) -> Editor |
         before = json.loads(record.data)
     except (ValueError, RecursionError):
         return None
-    apps = await published_apps(visit.control.broker.board)
+    board = visit.control.broker.board
+    apps, secrets = await asyncio.gather(published_apps(board), secrets_of(board, record.queue))
     declared = find_job(apps, record.queue, record.name)
-    secrets = secrets_in(apps, record.queue).of(record.name)
-    return editor_of(declared.schema if declared else None, secrets, before, as_json=as_json)
+    return editor_of(declared.schema if declared else None, secrets.of(record.name), before, as_json=as_json)
 
 
 def _page(

@@ -9,10 +9,10 @@ from starlette.routing import Route
 
 from barback.broker import JobRecord
 from barback.control import masking, waiting
-from barback.control.secrets import secrets_in, secrets_of
+from barback.control.secrets import secrets_of
 from barback.control.timeline import tell, waited_s
 from barback.control.why import why
-from barback.control.workers import live_workers, published_apps
+from barback.control.workers import live_workers
 from barback.dashboard.pages import Visit
 from barback.options import options_json
 from barback.telemetry.beat import WorkerBeat
@@ -30,12 +30,12 @@ async def job(request: Request) -> Response:
         by = (await visit.control.broker.inspector.swallows(queue, job_id)).by
         return visit.page("no_job.html", 404, only=queue, queue=queue, job_id=job_id, swallowed_by=by)
     record, broker = found.record, visit.control.broker
-    facts, family, swallows, stands_for, apps, beats = await asyncio.gather(
+    facts, family, swallows, stands_for, secrets, beats = await asyncio.gather(
         waiting.gather(broker, record),
         broker.inspector.family(queue, job_id),
         broker.inspector.swallows(queue, job_id),
         _stands_for(visit, record),
-        published_apps(broker.board),
+        secrets_of(broker.board, queue),
         live_workers(broker.board),
     )
     return visit.page(
@@ -52,7 +52,7 @@ async def job(request: Request) -> Response:
         family=family,
         swallows=swallows,
         stands_for=stands_for,
-        payload=masking.show(record.data, secrets_in(apps, queue).of(record.name)),
+        payload=masking.show(record.data, secrets.of(record.name)),
         result=None if record.result is None else masking.show(record.result),
         most_read=MOST_READ,
     )

@@ -14,7 +14,7 @@ from barback.answers import Created
 from barback.broker import NewJob
 from barback.control import actions
 from barback.control.published import find_job, options_of
-from barback.control.secrets import secrets_in
+from barback.control.secrets import secrets_of
 from barback.control.workers import published_apps
 from barback.dashboard.action_forms import seconds_of
 from barback.dashboard.editor import JSON_NAME, Editor, editor_of
@@ -77,7 +77,8 @@ async def _choose(visit: Visit, apps: Sequence[PublishedApp], queue: str, name: 
     if job is None:
         raise HTTPException(404)
     before: dict[str, Any] = {}
-    return Chosen(job, editor_of(job.schema, secrets_in(apps, queue).of(name), before, as_json=form == "json"))
+    secrets = await secrets_of(visit.control.broker.board, queue)
+    return Chosen(job, editor_of(job.schema, secrets.of(name), before, as_json=form == "json"))
 
 
 def _options(job: PublishedJob, form: Mapping[str, str]) -> tuple[JobOptions | None, dict[str, str]]:
