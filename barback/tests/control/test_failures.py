@@ -1,7 +1,10 @@
 """Failures that are the same to a person have the same fingerprint."""
 
+import asyncio
 import json
 import re
+import time
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 
 from barback.broker import JobRecord
 from barback.bullmq.codec import newest_stacktrace
+from barback.control import failures
 from barback.control.failures import (
     Fingerprint,
     RecentFailures,
@@ -94,9 +98,57 @@ def test_any_texts_have_a_fingerprint_that_is_short_and_has_no_digits_in_its_sha
     assert found == fingerprint(reason, trace)
 
 
-def test_a_hostile_message_takes_no_longer_than_another() -> None:
-    for part in ("1.", "a1-", '"', "a@", "x://", "File ", "   at (", "A."):
-        fingerprint(part * 100_000, part * 2_000)
+@pytest.mark.parametrize(
+    "part",
+    [
+        "a", "漢", "_ ", "a-", "a.", "1a ", "1:", "a1-", "x://a", "x:// ", "0x", "f", "@", "a@", "a@a.", "a+.-",
+        "„", "«", "“", "«„“”»", "'\"`", "\ud800", "A.", "File ", "   at (",
+    ],
+)  # fmt: skip
+def test_a_hostile_message_takes_no_longer_than_its_length(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand failures with such a one would keep the dashboard from answering anybody."""
+    monkeypatch.setattr(failures, "LONGEST_LOOKED_AT", 1_000_000)
+
+    def takes_s(length: int) -> float:
+        text = (part * length)[:length]
+        taken: list[float] = []
+        for _ in range(5):
+            began = time.thread_time()
+            fingerprint(text, f"Traceback:\n{text}")
+            taken.append(time.thread_time() - began)
+        return min(taken)
+
+    assert takes_s(16_000) < 8 * takes_s(4_000)
+
+
+async def test_while_failures_are_grouped_others_have_their_turn(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await store.put_many({f"j{n}": {"failedReason": f"A: {'漢' * 900} {n}"} for n in range(200)})
+    await store.put_many({f"k{n}": {"failedReason": "A: the same"} for n in range(200)})
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    others = asyncio.create_task(take_turns())
+    read: list[int] = []
+    monkeypatch.setattr(failures, "fingerprint", lambda *told: read.append(turns) or fingerprint(*told))
+    found = await group(store.inspector, store.queue)
+    others.cancel()
+    assert (found.looked, len(read)) == (400, 201)
+    assert read[-1] - read[0] >= 4
+
+
+@pytest.mark.parametrize("character", ["\ud800", "\x1b", "\u202e", "\0"])
+def test_a_fingerprint_can_be_shown_and_stand_in_an_address(character: str) -> None:
+    found = fingerprint(
+        f"{character}A: no {character} 3", f'  File "/a/{character}.py", line 1, in {character}\nA{character}: no'
+    )
+    told = f"{found.type} {found.place} {found.shape}"
+    assert told.isprintable()
+    assert told == unquote(quote(told))
 
 
 def failed(job_id: str, reason: str, at: float, name: str = "any") -> JobRecord:

@@ -1,5 +1,6 @@
 """The failures page, without a browser: the groups, what leads to their jobs, and acting on just one of them."""
 
+import json
 import re
 from collections.abc import Callable
 from html import unescape
@@ -104,3 +105,16 @@ async def test_hostile_failures_are_but_texts(
     assert not re.search(r"<script>alert|<img src=x|<svg onload|<div hx-get=\"/steal", page)
     for address in [*links(page, "data-open"), *links(page, 'data-key="r"')]:
         assert (await client.get(address)).status_code == 200
+
+
+async def test_a_lone_surrogate_in_a_stack_breaks_no_page_and_its_group_can_be_acted_on(
+    client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str
+) -> None:
+    await fail(broker, queue_name, "A: no")
+    [seen] = (await broker.inspector.scan(queue_name, "failed", 0, 1)).jobs
+    stack = json.dumps(['Traceback:\n  File "/srv/\ud800.py", line 1, in \udfff\nA: no'])
+    await broker._connection.run("HSET", f"bull:{queue_name}:{seen.record.id}", "stacktrace", stack)
+    answer = await client.get("/failures", params={"queue": queue_name})
+    assert answer.status_code == 200
+    [address] = links(answer.text, 'data-key="r"')
+    assert "<h1>1 job</h1>" in re.sub(r"<h1[^>]*>", "<h1>", (await client.get(address)).text)

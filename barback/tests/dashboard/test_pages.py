@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable, Sequence
 from html import unescape
+from types import SimpleNamespace
 from typing import cast
 
 import httpx2
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
@@ -15,6 +17,7 @@ from barback.broker import NewJob
 from barback.bullmq import BullMQBroker
 from barback.dashboard import Control, Live, create_app
 from barback.dashboard.mounting import At
+from barback.dashboard.pages import Dashboard, Visit
 from barback.errors import BrokerError, BrokerUnavailable
 from barback.inspector import Glance, Operator, Server, Swallows
 from barback.memory import MemoryBroker
@@ -227,3 +230,11 @@ async def test_each_state_lists_what_is_in_it(client_of: ClientOf, broker: BullM
     client = client_of(app_over(broker, queue_name))
     for state, name in (("waiting", "now"), ("delayed", "later"), ("prioritized", "first")):
         assert f"<bdi>{name}</bdi>" in (await client.get(f"/jobs?queue={queue_name}&state={state}")).text
+
+
+def test_a_link_to_what_no_address_can_hold_leads_nowhere_and_breaks_no_page() -> None:
+    control = Control(Memory())
+    dashboard = Dashboard(control, Live(Memory(), control.queues), {"jobs": "/jobs"}, ())
+    app = SimpleNamespace(state=SimpleNamespace(dashboard=dashboard))
+    visit = Visit(Request({"type": "http", "app": app, "path": "/", "headers": []}))
+    assert visit.url("jobs", queue="a\ud800") == "/jobs?queue=a%5Cud800"

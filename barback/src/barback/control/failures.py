@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from barback.broker import JobRecord
 from barback.control.query import Query, Term
 from barback.inspector import Inspector
+from barback.printable import printable, printable_lines
 
 NEWEST = 20_000
 """Failed jobs that are grouped; older ones are not looked at."""
 STEP = 1_000
+AT_A_TIME = 50
+"""Messages that are read without a pause."""
 HOURS = 24
 LONGEST_SHAPE = 200
 LONGEST_LOOKED_AT = 1_000
@@ -93,15 +96,27 @@ async def group(inspector: Inspector, queue: str, newest: int = NEWEST) -> Failu
     total = await inspector.count(queue, "failed")
     # New failures push others down: those that are looked at twice count once.
     found: dict[str, _Member] = {}
+    known: dict[tuple[str, str], Fingerprint] = {}
     position = 0
     while position < newest:
         scanned = await inspector.scan(queue, "failed", position, min(STEP, newest - position))
         if not scanned.looked:
             break
         position += scanned.looked
-        # Between two steps others have their turn: a fingerprint costs some 40 microseconds.
-        found |= {seen.record.id: (fingerprint_of(seen.record), seen.record) for seen in scanned.jobs}
+        for seen in scanned.jobs:
+            found[seen.record.id] = await _read(seen.record, known), seen.record
     return Failures(_summarize_all(found.values(), inspector.now()), len(found), max(total, len(found)))
+
+
+async def _read(record: JobRecord, known: dict[tuple[str, str], Fingerprint]) -> Fingerprint:
+    """Its fingerprint, made once of all failures that are the same to the letter."""
+    told = record.failed_reason or "", _newest(record)
+    if told not in known:
+        known[told] = fingerprint(*told)
+        if len(known) % AT_A_TIME == 0:
+            # Others have their turn: a fingerprint costs some 40 microseconds, a hostile one a millisecond.
+            await asyncio.sleep(0)
+    return known[told]
 
 
 def group_records(records: Iterable[JobRecord], now: float) -> list[FailureGroup]:
@@ -124,7 +139,11 @@ def query_like(group: FailureGroup) -> str:
 
 def fingerprint_of(record: JobRecord) -> Fingerprint:
     """Of a failed job; only its newest stack trace counts."""
-    return fingerprint(record.failed_reason or "", record.stacktraces[-1] if record.stacktraces else "")
+    return fingerprint(record.failed_reason or "", _newest(record))
+
+
+def _newest(record: JobRecord) -> str:
+    return record.stacktraces[-1] if record.stacktraces else ""
 
 
 def _summarize_all(found: Iterable[_Member], now: float) -> list[FailureGroup]:
@@ -163,26 +182,29 @@ def _failed_at(record: JobRecord) -> float:
 
 # ── fingerprints ────────────────────────────────────────────────────────────────────────────────────────
 
-_TYPE = re.compile(r"((?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Z][A-Za-z0-9_]*)(?::\s|\(\)$)")
-_PYTHON_TYPE = re.compile(r"^((?:[A-Za-z_][\w]*\.)*[A-Z]\w*)(?::|$)", re.MULTILINE)
+# Python's `re` goes through all repetitions of a group again for each of them: they are bounded.
+_TYPE = re.compile(r"((?:[A-Za-z_][A-Za-z0-9_]*\.){0,20}[A-Z][A-Za-z0-9_]*)(?::\s|\(\)$)")
+_PYTHON_TYPE = re.compile(r"^((?:[A-Za-z_]\w*\.){0,20}[A-Z]\w*)(?::|$)", re.MULTILINE)
 _PYTHON_LINE = re.compile(r'^ *File "([^"\n]{1,500})", line \d+, in ([^\n]{1,200})$', re.MULTILINE)
 _NODE_LINE = re.compile(
     r"^ *at (?:async )?(?:([^(\n]{1,200}) \()?((?:file://)?[^():\n]{1,500}):\d+:\d+\)?$", re.MULTILINE
 )
 _LIBRARY = ("site-packages/", "node_modules/")
 
+# Each part begins where no other could have begun before it, and ends before another could begin: else a text that only
+# looks like one would be gone through again from each of its characters.
 _CHANGING = re.compile(
     r"""(?P<url>\b[a-z][a-z0-9+.-]{1,20}://[^\s"'<>]+)
-    |(?P<text>"[^"\n]*"|'[^'\n]*'|`[^`\n]*`|«[^»\n]*»|„[^“”\n]*[“”]|“[^”\n]*”)
-    |(?P<email>[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+)
+    |(?P<text>"[^"\n]*"|'[^'\n]*'|`[^`\n]*`|«[^«»\n]*»|„[^„“”\n]*[“”]|“[^“”\n]*”)
+    |(?P<email>(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]+)+)
     |(?P<id>\b(?:0x[0-9a-fA-F]+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\b)
-    |(?P<word>\w*\d\w*(?:[.,:/\\-]\w*\d\w*)*)""",
+    |(?P<word>(?<!\w)\w*\d\w*(?:[.,:/\\-]\w*\d\w*)*)""",
     re.VERBOSE,
 )
 
 
 def fingerprint(reason: str, stacktrace: str = "") -> Fingerprint:
-    """From a job's reason and its newest stack trace, a Python or a Node one. Pure.
+    """From a job's reason and its newest stack trace, a Python or a Node one; printable. Pure.
 
     Numbers, ids, quoted texts, hexadecimal, addresses and e-mail addresses make no difference.
     """
@@ -190,12 +212,12 @@ def fingerprint(reason: str, stacktrace: str = "") -> Fingerprint:
     told = _TYPE.match(reason)
     kind = told[1] if told else _type_in(stacktrace)
     message = reason[told.end() :] if told else reason
-    return Fingerprint(kind.rpartition(".")[2], _place(stacktrace), shape_of(message))
+    return Fingerprint(kind.rpartition(".")[2], printable(_place(stacktrace)), shape_of(message))
 
 
 def shape_of(message: str) -> str:
     """A message without what changes from one job to the next; 200 characters at most."""
-    shape = _CHANGING.sub(_placeholder, message[:LONGEST_LOOKED_AT])
+    shape = _CHANGING.sub(_placeholder, printable_lines(message[:LONGEST_LOOKED_AT]))
     return " ".join(shape.split())[:LONGEST_SHAPE]
 
 

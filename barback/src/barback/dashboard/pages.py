@@ -155,7 +155,9 @@ class Visit:
 
     def _address(self, path: str, query: Sequence[tuple[str, object]]) -> str:
         # Never with a slash at its end: Next.js would redirect to the form without.
-        return ((self.root + path).rstrip("/") or "/") + (f"?{urlencode(query)}" if query else "")
+        # A lone surrogate, which no address can hold, makes a link that leads nowhere, and no page that fails.
+        asked = f"?{urlencode(query, errors='backslashreplace')}" if query else ""
+        return ((self.root + path).rstrip("/") or "/") + asked
 
     # ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────
 
