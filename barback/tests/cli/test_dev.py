@@ -75,7 +75,14 @@ def develop(project: Path, code: str, options: str = "prepare=prepare") -> None:
     app.write_text(declared.replace("app = App(", f"def prepare():\n    {code}\n\napp = App("))
 
 
-def test_it_says_what_is_where_and_other_terminals_find_it(start: Start, call: Call, project: Path) -> None:
+def _read(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=10) as page:
+        return page.read().decode()
+
+
+def test_it_says_what_is_where_and_other_terminals_find_it(
+    start: Start, call: Call, project: Path, until: Until
+) -> None:
     develop(project, 'print("prepared")')
     port = free_port()
     dev = start("dev", "--redis-port", str(port), "--no-reload")
@@ -90,8 +97,10 @@ def test_it_says_what_is_where_and_other_terminals_find_it(start: Start, call: C
     [dashboard] = [line.split()[1] for line in dev.lines if line.strip().startswith("Dashboard ")]
     if "dashboard started" not in dev.output:
         dev.wait_for("dashboard started")
-    with urllib.request.urlopen(dashboard, timeout=10) as page:
-        assert b"greetings" in page.read()
+    # All that are stored, and found by itself all that the app declares.
+    [shown] = [json.loads(line)["queues"] for line in dev.lines if "dashboard started" in line]
+    assert shown == "all"
+    until(lambda: "greetings" in _read(dashboard))
     assert "prepared" in dev.output
 
     assert call("enqueue", "greet", '{"name": "Ada"}', "--wait").out.endswith('completed: "Hello, Ada"\n')

@@ -38,8 +38,7 @@ def dev(invocation: Invocation, redis_port: int | None, reload: bool) -> None:
             _prepare(invocation, servers)
         announce(invocation, servers)
         if servers.dashboard_port is not None:
-            queues = [f"--queue={name}" for name in app.registry.queues]
-            shown = _child(invocation, servers, "dashboard", f"--port={servers.dashboard_port}", *queues)
+            shown = _child(invocation, servers, "dashboard", f"--port={servers.dashboard_port}")
             closing.callback(shown.stop)
         code = run_reloading(invocation, lambda: _child(invocation, servers, "work"), reload)
     raise click.exceptions.Exit(code)
