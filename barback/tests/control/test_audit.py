@@ -1,5 +1,7 @@
 """Who did what is written down, and read again."""
 
+import json
+
 import pytest
 
 from barback.control.audit import JOURNAL, Action, record, recorded
@@ -23,7 +25,9 @@ async def test_actions_are_read_newest_first_and_page_by_page(broker: MemoryBrok
 
 
 async def test_what_cannot_be_read_is_left_out(broker: MemoryBroker) -> None:
-    for text in ("[]", "{", '{"who": "ada"}', '{"evil": 1}'):
+    action = {"who": "ada", "did": "retry", "queue": "mails"}
+    wrong = [action | {"who": 7}, action | {"did": ["retry"]}, action | {"queue": None}, action | {"count": "many"}]
+    for text in ("[]", "{", '{"who": "ada"}', '{"evil": 1}', "[" * 100_000, *map(json.dumps, wrong)):
         await broker.board.append(JOURNAL, text, 10)
     await record(broker.board, Action("ada", "pause", "mails"))
     assert [one.action.did for one in await recorded(broker.board, 9)] == ["pause"]

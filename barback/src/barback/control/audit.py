@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from pydantic import TypeAdapter, ValidationError
+
 from barback.board import Board
 
 JOURNAL = "audit"
@@ -49,8 +51,11 @@ async def recorded(board: Board, count: int, before: str | None = None) -> Seque
     return [Recorded(entry.id, entry.at, action) for entry, action in found if action is not None]
 
 
+_ACTION = TypeAdapter(Action)
+
+
 def _read(text: str) -> Action | None:
     try:
-        return Action(**json.loads(text))
-    except (ValueError, TypeError):
+        return _ACTION.validate_json(text, strict=True)
+    except ValidationError:
         return None
