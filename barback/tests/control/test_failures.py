@@ -134,7 +134,12 @@ async def test_while_failures_are_grouped_others_have_their_turn(store: Store, m
 
     others = asyncio.create_task(take_turns())
     read: list[int] = []
-    monkeypatch.setattr(failures, "fingerprint", lambda *told: read.append(turns) or fingerprint(*told))
+
+    def reading(reason: str, stacktrace: str) -> Fingerprint:
+        read.append(turns)
+        return fingerprint(reason, stacktrace)
+
+    monkeypatch.setattr(failures, "fingerprint", reading)
     found = await group(store.inspector, store.queue)
     others.cancel()
     assert (found.looked, len(read)) == (400, 201)
