@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from html import unescape
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
@@ -130,6 +131,16 @@ async def test_the_timeline_tells_each_attempt_with_its_own_error(bar: Bar) -> N
     assert "Failed for good after 3 of 3 attempts" in story
     assert "BeanError: no beans" in text
     assert text.count("<details") == 3
+
+
+async def test_a_job_that_is_delayed_for_ever_is_shown(bar: Bar) -> None:
+    """Whoever writes to Redis may have put it there."""
+    job_id = await bar.add(delay_s=60)
+    await bar.broker._connection.run("ZADD", f"bull:{bar.queue}:delayed", "inf", job_id)
+    assert "Waits" in await bar.page(job_id)
+    listed = await bar.client.get("/jobs", params={"queue": bar.queue, "state": "delayed"})
+    assert listed.status_code == 200
+    assert job_id in listed.text
 
 
 async def test_who_works_it_now_is_told(bar: Bar) -> None:
@@ -354,13 +365,39 @@ async def test_without_a_schema_it_is_edited_as_json(bar: Bar) -> None:
     assert record.data == '{"a": 2}'
 
 
-@pytest.mark.parametrize("data", ["{no json", json.dumps("x" * 70_000)])
+DEEP = "[" * 90 + ",".join(["1"] * 3_000) + "]" * 90
+"""Nearly 1 MB once it is indented and encoded, and 6 KB now."""
+
+
+@pytest.mark.parametrize("data", ["{no json", json.dumps("x" * 70_000), "[" * 900 + "]" * 900, DEEP])
 async def test_what_cannot_be_edited_runs_again_as_it_is(bar: Bar, data: str) -> None:
     job_id = await bar.add(data=data)
     answer = await bar.client.post("/job/again/run", data=await bar.form(job_id))
     record = await bar.broker.get(bar.queue, httpx2.URL(answer.headers["location"]).params["id"])
     assert record
     assert record.data == data
+
+
+async def test_what_is_edited_is_kept_though_it_is_sent_much_longer_than_it_is_stored(bar: Bar) -> None:
+    """Indented, its lines ended as browsers do, and each of that written as `%0D`."""
+    rows = [1] * 21_000
+    job_id = await bar.add("unknown", {"rows": rows})
+    sent = await bar.form(job_id)
+    sent["json"] = sent["json"].replace("rows", "lines").replace("\n", "\r\n")
+    assert len(urlencode(sent)) > 256 * 1024
+    answer = await bar.client.post("/job/again/run", data=sent)
+    record = await bar.broker.get(bar.queue, httpx2.URL(answer.headers["location"]).params["id"])
+    assert record
+    assert json.loads(record.data) == {"lines": rows}
+
+
+async def test_what_was_typed_too_deep_comes_back(bar: Bar) -> None:
+    job_id = await bar.add("unknown", {"a": 1})
+    typed = "[" * 900 + "]" * 900
+    answer = await bar.client.post("/job/again/run", data=await bar.form(job_id) | {"json": typed})
+    assert answer.status_code == 422
+    assert "nested deeper than 100 levels" in answer.text
+    assert typed in answer.text
 
 
 async def test_one_that_is_swallowed_leads_to_the_job_that_stands_for_it(bar: Bar) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from math import inf
+from math import inf, isfinite
 from typing import Any, cast
 
 from barback.answers import State
@@ -92,8 +92,8 @@ async def read_limited_for_s(connection: Connection, keys: Keys) -> float:
 
 async def read_due_at(connection: Connection, keys: Keys, job_id: str) -> float | None:
     score: Any = await connection.run("ZSCORE", keys["delayed"], job_id)
-    # BullMQ keeps the order of jobs of one moment in the lowest 12 bits.
-    return None if score is None else int(float(score)) // 0x1000 / 1000
+    # BullMQ keeps the order of jobs of one moment in the lowest 12 bits. Somebody else may have put it there for ever.
+    return None if score is None or not isfinite(float(score)) else int(float(score)) // 0x1000 / 1000
 
 
 async def read_family(connection: Connection, keys: Keys, job_id: str) -> Family:

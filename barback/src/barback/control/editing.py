@@ -1,7 +1,7 @@
 """A payload that a person edits without seeing its secrets: they are hidden before, and put back after. Pure."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from barback.control.masking import into, plain
@@ -26,6 +26,20 @@ def restored(edited: Any, stored: Any, secrets: Paths) -> Any:
     :raises UsageError: a hidden secret stands where none was stored, or in a list that was changed.
     """
     return _restored(edited, stored, [tuple(map(plain, path)) for path in secrets], "the payload")
+
+
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether a JSON value has more levels than that, itself being the first: what goes through it calls itself."""
+    inside: list[Any] = [value]
+    for _ in range(levels):
+        inside = [inner for one in inside for inner in _parts(one)]
+    return any(isinstance(one, dict | list) for one in inside)
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value).values()
+    return cast("list[Any]", value) if isinstance(value, list) else ()
 
 
 def _hidden(value: Any, secrets: Sequence[tuple[str, ...]]) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from barback.control.editing import hidden
 from barback.dashboard.form_values import Read, Unreadable, has, place_faults, read, read_json, texts_of
@@ -12,6 +13,9 @@ from barback.masking import Path, Schema
 
 LARGEST = 64 * 1024
 """Bytes of the largest payload that is edited in a page."""
+LARGEST_SENT = 512 * 1024
+"""Bytes of the largest form that it may make: indented and encoded it is longer. Half of what a form may send at all
+(`signing_in/bodies.py`): the other half is there to type into."""
 JSON_NAME = "json"
 """Of the field of a payload that is edited as JSON; a JSON pointer begins with a slash."""
 
@@ -31,6 +35,12 @@ class Editor:
         if self.form is not None:
             return texts_of(self.form, self.before)
         return {JSON_NAME: as_json(hidden(self.before, self.secrets), indent=2)}
+
+    @property
+    def too_large(self) -> bool:
+        """Whether it makes a form that could not be sent once somebody typed into it."""
+        sent = {name: text.replace("\n", "\r\n") for name, text in self.texts().items()}
+        return len(urlencode(sent, errors="replace")) > LARGEST_SENT
 
     def kept(self) -> set[str]:
         """The names of secret fields that have a value, and keep it if nothing is typed."""

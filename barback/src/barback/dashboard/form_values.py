@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from math import inf, isinf
 from typing import Any, cast
 
-from barback.control.editing import UNKNOWN, hidden, restored
+from barback.control.actions import USUAL_LIMITS
+from barback.control.editing import UNKNOWN, hidden, is_deeper, restored
 from barback.dashboard.forms import MISSING, Field, Fieldset, as_json
 from barback.dashboard.schema_check import Fault
 from barback.errors import UsageError
@@ -20,6 +21,8 @@ from barback.masking import Path
 from barback.printable import printable_lines
 
 INTEGER = re.compile(r"[+-]?[0-9]{1,400}")
+DEEPEST_JSON = USUAL_LIMITS.depth
+"""Levels of a payload that is edited: no deeper one can be enqueued."""
 NUMBER = re.compile(r"[+-]?([0-9]{1,400}(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
 
@@ -112,10 +115,13 @@ def read(form: Fieldset, texts: Mapping[str, str], before: Any) -> Read:
 def read_json(text: str, before: Any, secrets: Sequence[Path]) -> Any:
     """A value that was edited as JSON; a hidden secret in it is the one of `before`.
 
-    :raises Unreadable: it is no JSON, or a secret is not known.
+    :raises Unreadable: it is no JSON, nested too deep, or a secret is not known.
     """
     try:
-        return restored(json.loads(text, parse_constant=_refuse_constant), before, secrets)
+        value = json.loads(text, parse_constant=_refuse_constant)
+        if is_deeper(value, DEEPEST_JSON):
+            raise Unreadable(f"It is nested deeper than {DEEPEST_JSON} levels.")
+        return restored(value, before, secrets)
     except UsageError as error:
         raise Unreadable(str(error)) from None
     except Unreadable:

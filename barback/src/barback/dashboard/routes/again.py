@@ -12,10 +12,12 @@ from starlette.routing import Route
 from barback.answers import Created
 from barback.broker import JobRecord
 from barback.control.actions import run_again
+from barback.control.editing import is_deeper
 from barback.control.published import find_job
 from barback.control.secrets import secrets_of
 from barback.control.workers import published_apps
 from barback.dashboard.editor import JSON_NAME, LARGEST, Editor, editor_of
+from barback.dashboard.form_values import DEEPEST_JSON
 from barback.dashboard.pages import Visit
 from barback.errors import InvalidPayload
 
@@ -63,17 +65,20 @@ async def _record(visit: Visit, queue: str, job_id: str) -> JobRecord | None:
 
 
 async def _editor(visit: Visit, record: JobRecord, *, as_json: bool) -> Editor | None:
-    """None: it is too large to be edited here, or no JSON, and can only be run again as it is."""
-    if len(record.data) > LARGEST:
+    """None: it is too large or too deep to be edited here, or no JSON, and can only be run again as it is."""
+    if len(record.data.encode("utf-8", "backslashreplace")) > LARGEST:
         return None
     try:
         before = json.loads(record.data)
     except (ValueError, RecursionError):
         return None
+    if is_deeper(before, DEEPEST_JSON):
+        return None
     board = visit.control.broker.board
     apps, secrets = await asyncio.gather(published_apps(board), secrets_of(board, record.queue))
     declared = find_job(apps, record.queue, record.name)
-    return editor_of(declared.schema if declared else None, secrets.of(record.name), before, as_json=as_json)
+    editor = editor_of(declared.schema if declared else None, secrets.of(record.name), before, as_json=as_json)
+    return None if editor.too_large else editor
 
 
 def _page(
