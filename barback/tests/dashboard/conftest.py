@@ -24,6 +24,8 @@ from barback.settings import load_settings
 
 ValueT = TypeVar("ValueT")
 
+OURS = {"Sec-Fetch-Site": "same-origin"}
+
 PATH = "/dashboard/queues"
 WATCH = (
     "document.addEventListener('securitypolicyviolation', e => window.told(`${e.violatedDirective}: ${e.sourceFile}`))"
@@ -175,10 +177,11 @@ async def broker(valkey_url: str) -> AsyncIterator[BullMQBroker]:
 
 @pytest.fixture
 def client_of() -> Callable[[ASGIApp], httpx2.AsyncClient]:
-    """What asks an app without a server between. An error that it raises is an answer, as it is over a server."""
+    """What asks an app without a server between, as its own pages do. An error that it raises is an answer, as it is
+    over a server."""
 
     def make(app: ASGIApp) -> httpx2.AsyncClient:
         transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
-        return httpx2.AsyncClient(transport=transport, base_url="http://there")
+        return httpx2.AsyncClient(transport=transport, base_url="http://there", headers=OURS)
 
     return make

@@ -1,7 +1,10 @@
 """What it answers, without a browser: where it may stand, where links lead, what it says when it fails."""
 
+import asyncio
 import re
-from collections.abc import Callable, Sequence
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from html import unescape
 from types import SimpleNamespace
 from typing import cast
@@ -15,13 +18,15 @@ from starlette.types import ASGIApp
 
 from barback.broker import NewJob
 from barback.bullmq import BullMQBroker
-from barback.dashboard import Control, Live, create_app
+from barback.dashboard import Control, Live, create_app, serving
 from barback.dashboard.mounting import At
 from barback.dashboard.pages import Dashboard, Visit
 from barback.errors import BrokerError, BrokerUnavailable
 from barback.inspector import Glance, Operator, Server, Swallows
 from barback.memory import MemoryBroker
 from barback.options import JobOptions
+
+from .conftest import Site
 
 ClientOf = Callable[[ASGIApp], httpx2.AsyncClient]
 
@@ -111,7 +116,7 @@ async def test_files_are_kept_by_browsers_and_have_another_address_when_they_cha
     client = client_of(app_over(Memory(), "mail"))
     [style] = [link for link in await links_of(client, "/") if "dashboard.css" in link]
     assert "immutable" in (await client.get(style)).headers["cache-control"]
-    assert "cache-control" not in (await client.get(style.partition("?")[0])).headers
+    assert (await client.get(style.partition("?")[0])).headers["cache-control"] == "no-store"
     assert (await client.get("/")).headers["cache-control"] == "no-store"
 
 
@@ -163,9 +168,18 @@ async def test_nothing_is_done_by_a_link(client_of: ClientOf, path: str) -> None
     assert (await client_of(app_over(Memory(), "mail")).get(path)).status_code == 405
 
 
-async def test_a_form_that_is_too_large_does_nothing(client_of: ClientOf) -> None:
-    client = client_of(app_over(Memory(), "mail"))
-    assert (await client.post("/queues/pause", data={"queue": "mail", "x": "y" * 300_000})).status_code == 404
+async def test_a_form_that_is_too_large_does_nothing_and_says_so(client_of: ClientOf) -> None:
+    broker = Memory()
+    client = client_of(app_over(broker, "mail"))
+
+    async def without_length() -> AsyncIterator[bytes]:
+        yield b"queue=mail&x=" + b"y" * 1024 * 1024
+
+    for content in (b"queue=mail&x=" + b"y" * 1024 * 1024, without_length()):
+        answer = await client.post("/queues/pause", content=content)
+        assert answer.status_code == 413
+        assert "larger than 1,024 KB" in answer.text
+    assert not await broker.is_paused("mail")
 
 
 async def test_no_text_of_a_link_is_shown_as_what_was_done(client_of: ClientOf) -> None:
@@ -238,3 +252,26 @@ def test_a_link_to_what_no_address_can_hold_leads_nowhere_and_breaks_no_page() -
     app = SimpleNamespace(state=SimpleNamespace(dashboard=dashboard))
     visit = Visit(Request({"type": "http", "app": app, "path": "/", "headers": []}))
     assert visit.url("jobs", queue="a\ud800") == "/jobs?queue=a%5Cud800"
+
+
+async def test_whoever_comes_when_there_are_too_many_connections_is_told_to_come_later(
+    valkey_url: str, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers shall not take all sockets that the process may open."""
+    monkeypatch.setattr(serving, "MOST_CONNECTIONS", 3)
+    site = Site(valkey_url, (queue_name,))
+    site.start()
+    try:
+        address = httpx2.URL(site.url)
+        held = [socket.create_connection((address.host, address.port or 0)) for _ in range(3)]
+        async with httpx2.AsyncClient() as client:
+            assert (await client.get(site.url)).status_code == 503
+        for one in held:
+            one.close()
+        deadline = time.monotonic() + 8
+        async with httpx2.AsyncClient() as client:
+            while (await client.get(site.url)).status_code != 200:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.02)
+    finally:
+        site.stop()

@@ -16,6 +16,7 @@ from barback.dashboard.live import Live
 from barback.dashboard.pages import Dashboard, sign_in_templates
 from barback.dashboard.routes import NAV, ROUTES
 from barback.dashboard.signing_in import SignIn
+from barback.dashboard.signing_in.gate import Gate
 from barback.dashboard.templates import STATIC
 
 KEPT = "public, max-age=31536000, immutable"
@@ -26,7 +27,8 @@ def create_app(
 ) -> ASGIApp:
     """The dashboard as an ASGI app: alone, or mounted into another at any path.
 
-    `sign_in`: who may see it; None: everybody, so that whoever mounts it must ask. `public_path`: under which path
+    `sign_in`: who may see it; None: everybody, so that whoever mounts it must ask. Pages of other sites cannot act, and
+    nothing is framed, either way. `public_path`: under which path
     browsers see it, if a proxy takes a part of the path away; None: where it is mounted.
     """
     signing_in = sign_in.routes(sign_in_templates()) if sign_in else []
@@ -38,7 +40,7 @@ def create_app(
     app.router.redirect_slashes = False
     read_only = sign_in is not None and sign_in.read_only
     app.state.dashboard = Dashboard(control, live, _paths(ROUTES), NAV, public_path, read_only)
-    return sign_in.wrap(app) if sign_in else app
+    return sign_in.wrap(app) if sign_in else Gate(app, public_path=public_path)
 
 
 def _paths(routes: Sequence[Route]) -> Mapping[str, str]:

@@ -31,7 +31,10 @@ def handlers() -> Mapping[Any, Handler]:
 async def _refused(request: Request, error: HTTPException) -> Response:
     if error.status_code == 404:
         return _page(request, 404, "Not found", "There is no such page.")
-    return _page(request, error.status_code, HTTPStatus(error.status_code).phrase, "That cannot be asked of this page.")
+    what = error.detail if error.status_code in (408, 413) else "That cannot be asked of this page."
+    page = _page(request, error.status_code, HTTPStatus(error.status_code).phrase, what)
+    page.headers.update(error.headers or {})
+    return page
 
 
 async def _unknown_queue(request: Request, error: UnknownQueue) -> Response:

@@ -15,10 +15,9 @@ from barback.control.audit import Action
 from barback.dashboard.control import Acted, Control
 from barback.dashboard.live import Live
 from barback.dashboard.signing_in import Role, User
+from barback.dashboard.signing_in.gate import SESSION
 from barback.dashboard.templates import environment, fingerprint, template
 
-LARGEST_FORM = 256 * 1024
-"""Bytes: a few thousand job ids."""
 DID = ("did", "count", "refused")
 """Parameters that say what was just done. No text of them is ever shown: anybody may make a link."""
 
@@ -69,6 +68,11 @@ class Visit:
         return user
 
     @property
+    def can_sign_out(self) -> bool:
+        """Whether they are known by a session of ours; others are signed in elsewhere, or not at all."""
+        return bool(self.request.scope.get(SESSION))
+
+    @property
     def may_act(self) -> bool:
         """Whether buttons are shown; the gate refuses what they would do, too."""
         return self.may("operator")
@@ -104,13 +108,11 @@ class Visit:
         return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else otherwise
 
     async def form(self) -> dict[str, list[str]]:
-        """The fields of a submitted form; none if it is too large."""
-        body = bytearray()
-        async for chunk in self.request.stream():
-            body += chunk
-            if len(body) > LARGEST_FORM:
-                return {}
-        return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
+        """The fields of a submitted form, which the gate lets be 1 MB.
+
+        :raises HTTPException: 413, it is larger.
+        """
+        return parse_qs((await self.request.body()).decode("utf-8", "replace"), keep_blank_values=True)
 
     async def fields(self) -> dict[str, str]:
         """The first value of each field of a submitted form, its lines ended by `\\n` alone."""

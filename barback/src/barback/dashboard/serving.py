@@ -10,6 +10,9 @@ from barback.dashboard.live import Live
 from barback.errors import BarbackError
 
 GRACE_S = 5
+MOST_CONNECTIONS = 500
+"""A tab holds one for its event stream, and few more: a hundred people with some tabs each. Whoever comes beyond them
+is answered 503: strangers cannot use up what the process may open (often 1,024 files), Redis's connections among it."""
 
 
 class Server(uvicorn.Server):
@@ -26,6 +29,7 @@ class Server(uvicorn.Server):
                 # Sign-in asks who really connected, and has rules of its own for proxies.
                 proxy_headers=False,
                 lifespan="off",
+                limit_concurrency=MOST_CONNECTIONS,
                 timeout_graceful_shutdown=GRACE_S,
             )
         )

@@ -29,14 +29,17 @@ PIECES = st.sampled_from([*WORDS.split(), "\r\n", "\t", "\u2024", "\uff0f"]) | s
     ],
 )  # fmt: skip
 def test_what_may_lead_elsewhere_leads_to_the_overview(evil: str) -> None:
-    assert safe_next(evil, "/q") == "/q/"
+    assert safe_next(evil, "/q") == "/q"
 
 
-@pytest.mark.parametrize(
-    "own", ["/q", "/q/", "/q/jobs?state=failed&q=payload.url:https://a//b/../c", "/q/a%2Fb", "/q/a#x"]
-)
+@pytest.mark.parametrize("own", ["/q", "/q/jobs?state=failed&q=payload.url:https://a//b/../c", "/q/a%2Fb", "/q/a#x"])
 def test_a_page_of_the_dashboard_is_kept_as_it_is(own: str) -> None:
     assert safe_next(own, "/q") == own
+
+
+def test_the_overview_has_no_slash_at_its_end() -> None:
+    assert safe_next("/q/", "/q") == "/q"
+    assert safe_next("/q/?span=7d", "/q") == "/q?span=7d"
 
 
 def test_without_a_prefix_every_plain_path_is_the_dashboards() -> None:

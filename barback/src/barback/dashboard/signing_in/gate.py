@@ -1,14 +1,14 @@
 """In front of every route: nothing goes through that is not listed here, or sent by somebody who may."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from barback.dashboard.signing_in.bodies import limited, wrong_body
+from barback.dashboard.signing_in.bodies import FROM_STRANGERS, USUAL, BodyLimit, limited, wrong_body
 from barback.dashboard.signing_in.callers import Caller, Callers
 from barback.dashboard.signing_in.known import Known, Ways
 from barback.dashboard.signing_in.origins import is_own
@@ -26,16 +26,21 @@ from barback.dashboard.signing_in.security_headers import with_security_headers
 
 SIGN_OUT_PATH = "/sign-out"
 STATIC_PREFIX = "/static/"
+SESSION = "barback.session"
 READING, SENDING = ("GET", "HEAD"), ("GET", "HEAD", "POST")
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The ASGI app around the dashboard. `scope["user"]` is who is signed in, and None on the public pages."""
+    """The ASGI app around the dashboard. `scope["user"]` is who is signed in, and None on the public pages.
+
+    `ways` None: whoever mounts the dashboard asks who it is, and the user is always None; what another site may not do
+    holds all the same. `scope["barback.session"]`: whether they are known by a session that can be ended here.
+    """
 
     app: ASGIApp
-    ways: Ways
-    callers: Callers
+    ways: Ways | None = None
+    callers: Callers = field(default_factory=Callers)
     origins: Sequence[str] = ()
     public_path: str | None = None
     """Where browsers see it. None: where it is mounted."""
@@ -59,23 +64,27 @@ class Gate:
         if isinstance(decision, Response):
             await decision(scope, receive, with_security_headers(send))
             return
-        user, cookie = (decision.user, decision.cookie) if decision else (None, None)
-        await self._pass_on({**scope, "user": user}, receive, with_security_headers(send, cookie))
+        passed = {**scope, "user": decision and decision.user, SESSION: bool(decision and decision.by_session)}
+        sending = with_security_headers(send, decision.cookie if decision else None)
+        await self._pass_on(passed, limited(receive, self._limit_of(request)), sending)
 
     async def _decide(self, request: Request, caller: Caller) -> Response | Known | None:
         """A response: it ends here. Somebody, or nobody: it goes on."""
-        if wrong := wrong_body(request.headers):
+        if wrong := wrong_body(request.headers, self._limit_of(request)):
             return refusal(request, *wrong)
         reads = request.method in SAFE_METHODS
         if not reads and not is_own(request.headers, caller, self.origins):
             return refusal(request, 403, "This did not come from a page of the dashboard (see DASHBOARD_ORIGIN).")
-        if _is_public(request):
+        if self.ways is None or _is_public(request):
             return None
         known = await self.ways.known(request, caller)
         if known is None:
             return sign_in_first(request)
         needed = Role.VIEWER if reads else Role.OPERATOR
         return known if known.user.may(needed) else role_too_low(request, needed.word)
+
+    def _limit_of(self, request: Request) -> BodyLimit:
+        return USUAL if self.ways is None or not _is_public(request) else FROM_STRANGERS
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
@@ -86,7 +95,7 @@ class Gate:
             await send(message)
 
         try:
-            await self.app(scope, limited(receive), watched)
+            await self.app(scope, receive, watched)
         except HTTPException as error:
             # Of the body that is too large, where the app itself makes no answer of it.
             if started:

@@ -17,10 +17,14 @@ from barback.dashboard.signing_in.supabase import Supabase
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Somebody. `cookie`: the header that keeps their session going; None: nothing is to be set."""
+    """Somebody. `cookie`: the header that keeps their session going; None: nothing is to be set.
+
+    `by_session`: a session of ours, which signing out ends.
+    """
 
     user: User
     cookie: str | None = None
+    by_session: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Ways:
             return None
         renewed = self.sessions.renew(session)
         header = cookie_header(self.sessions.write(renewed), caller, prefix) if renewed else None
-        return Known(User(account.name, account.role), header)
+        return Known(User(account.name, account.role), header, by_session=True)
 
     async def _by_others(self, request: Request, caller: Caller) -> Known | None:
         user = self.proxy.user_of(request, caller) if self.proxy else None

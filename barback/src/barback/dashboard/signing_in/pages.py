@@ -53,12 +53,12 @@ class Pages:
         peer = self.callers.of(request).peer
         if wait_s := self.guesses.take(name, peer):
             log.warning("sign-in refused: too many wrong tries", peer=peer)
-            return self._page(request, next_, _wait_text(wait_s), 429, wait_s)
+            return self._page(request, next_, name, _wait_text(wait_s), 429, wait_s)
         account = await self.ways.accounts.check(name, password)
         if account is None:
             # The name is not logged: people type their password there.
             log.warning("sign-in refused: wrong name or password", peer=peer)
-            return self._page(request, next_, WRONG, 401)
+            return self._page(request, next_, name, WRONG, 401)
         self.guesses.give_back(name, peer)
         await self._end_session(request)
         log.info("signed in", user=account.name, role=account.role.word, peer=peer)
@@ -81,12 +81,19 @@ class Pages:
         return response
 
     def _page(
-        self, request: Request, next_: str, message: str = "", status: int = 200, wait_s: float | None = None
+        self,
+        request: Request,
+        next_: str,
+        name: str = "",
+        message: str = "",
+        status: int = 200,
+        wait_s: float | None = None,
     ) -> Response:
         prefix = prefix_of(request)
         shown = {
             "action": f"{prefix}{SIGN_IN_PATH}",
             "next": safe_next(next_, prefix),
+            "name": name,
             "message": message,
             "with_password": self.ways.accounts.with_password,
             "elsewhere": self.elsewhere,

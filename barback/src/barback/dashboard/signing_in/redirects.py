@@ -14,13 +14,18 @@ def safe_next(given: str, prefix: str) -> str:
     Taken are absolute paths, with a query or not, of printable ASCII. Nothing in it may be read as another host
     (`//evil`, `/\\evil`), as a way up (`/..`, `/%2e%2e`), or as a second header.
     """
-    home = f"{prefix}/"
+    home = home_of(prefix)
     if len(given) > LENGTH_LIMIT or not re.fullmatch(r"/[\x21-\x7e]*", given):
         return home
     path = re.split(r"[?#]", given, maxsplit=1)[0]
-    if not (path == prefix or path.startswith(home)) or not _is_plain(path):
+    if not (path == prefix or path.startswith(f"{prefix}/")) or not _is_plain(path):
         return home
-    return given
+    return home + given[len(path) :] if path == f"{prefix}/" else given
+
+
+def home_of(prefix: str) -> str:
+    """The overview's address: never with a slash at its end, as Next.js would redirect to the form without."""
+    return prefix or "/"
 
 
 def _is_plain(path: str) -> bool:

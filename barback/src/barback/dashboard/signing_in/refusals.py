@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
-from barback.dashboard.signing_in.redirects import safe_next
+from barback.dashboard.signing_in.redirects import home_of, safe_next
 
 SIGN_IN_PATH = "/sign-in"
 PUBLIC_PATH = "barback.public_path"
@@ -62,7 +62,7 @@ def _is_page(request: Request) -> bool:
 def _sign_in_url(request: Request, back_to: str) -> str:
     prefix = prefix_of(request)
     target = safe_next(back_to, prefix)
-    query = "" if target == f"{prefix}/" else f"?next={quote(target, safe='')}"
+    query = "" if target == home_of(prefix) else f"?next={quote(target, safe='')}"
     return f"{prefix}{SIGN_IN_PATH}{query}"
 
 
