@@ -274,6 +274,22 @@ class Target:
     """None: whenever that was."""
 
 
+Refusal = Literal["worked", "scheduled"]
+REFUSALS: Mapping[Refusal, str] = {
+    "worked": "it, or a child of it, is being worked",
+    "scheduled": "a schedule owns it",
+}
+"""Why a job that is still there is not removed."""
+
+
+class NotRemoved(BrokerError):
+    """It was not removed, for a reason that is known beforehand."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"It was not removed: {REFUSALS[refusal]}.")
+        self.refusal = refusal
+
+
 Acted = Literal["done", "moved"] | BrokerError
 """What became of one. `moved`: it is not in that state any more, or finished again since: nothing was written."""
 

@@ -184,7 +184,8 @@ async def test_one_that_cannot_be_done_says_why_and_the_others_are_done(store: S
     await store.broker._connection.run("SET", f"bull:{store.queue}:a:lock", "somebody")
     progress = await act(store, "failed", Remove(), "a", "b")
     assert (progress.done, progress.failed) == (1, 1)
-    assert progress.reasons == (("a", "It was not removed: it, or a child of it, is being worked."),)
+    [(job_id, reason)] = progress.reasons
+    assert (job_id, str(reason)) == ("a", "It was not removed: it, or a child of it, is being worked.")
 
 
 async def test_what_cannot_be_done_in_a_state_or_with_a_number_is_refused(store: Store) -> None:

@@ -10,7 +10,8 @@ import pytest
 from barback.board import Board
 from barback.control import audit
 from barback.control.actions import Matching
-from barback.control.bulk import KEPT, MOST_RUNNING, Bulk, BulkActions, Order
+from barback.control.bulk import KEPT, MOST_RUNNING, Bulk, BulkActions
+from barback.control.orders import Order
 from barback.control.query import EVERY, Query, parse
 from barback.control.search import Listing
 from barback.errors import BrokerError, BrokerUnavailable, UsageError

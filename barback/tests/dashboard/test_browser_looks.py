@@ -4,8 +4,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from barback.control.actions import Matching
-from barback.control.bulk import Order
 from barback.control.failures import Fingerprint
+from barback.control.orders import Order
 from barback.control.search import Listing
 from barback.inspector import Retry
 from barback.options import JobOptions

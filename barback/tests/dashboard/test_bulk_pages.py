@@ -73,8 +73,9 @@ def told(page: str) -> Mapping[str, str]:
 
 
 def fields(page: str) -> dict[str, str]:
-    """What its form would send, but for the button."""
-    return {unescape(k): unescape(v) for k, v in re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page)}
+    """Which jobs its form is about."""
+    [address] = re.findall(r'action="(/bulk/start[^"]+)"', page)
+    return dict(httpx2.URL(unescape(address)).params)
 
 
 # ── how many ────────────────────────────────────────────────────────────────────────────────────────────

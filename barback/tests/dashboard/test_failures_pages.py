@@ -77,7 +77,7 @@ async def test_a_group_leads_to_its_jobs(client: httpx2.AsyncClient, broker: Bul
     await fail(broker, queue_name, "Timeout: no answer in 3 s", "KeyError: 'a'")
     page = (await client.get("/failures")).text
     [address] = [address for address in links(page, "data-open") if "Timeout" in address]
-    assert (await client.get(address)).text.count('name="id"') == 1
+    assert (await client.get(address)).text.count('name="job"') == 1
 
 
 async def test_a_group_is_retried_and_no_other(

@@ -63,8 +63,8 @@ class Bar:
 
     async def act(self, job_id: str, action: str, state: str, **form: str) -> str:
         """Where it leads, and what is said there."""
-        form |= {"queue": self.queue, "id": job_id, "action": action, "state": state}
-        answer = await self.client.post("/job/act", data=form)
+        form = {"job": f"{form.pop('finished', '')}/{job_id}", "action": action} | form
+        answer = await self.client.post("/job/act", params={"queue": self.queue, "state": state}, data=form)
         assert answer.status_code == 303
         return said((await self.client.get(answer.headers["location"])).text)
 
@@ -258,16 +258,17 @@ async def test_each_action_is_done_told_and_written_down(bar: Bar) -> None:
         for one in await recorded(bar.broker.board, 50)
         if one.action.queue == bar.queue
     ]
-    assert did == [("remove", c), ("delay", b), ("priority", a), ("promote", a)]
+    assert did[::2] == [("remove", c), ("delay", b), ("priority", a), ("promote", a)]
+    assert did[1::2] == [(f"begin {what}", job_id) for what, job_id in did[::2]]
 
 
 async def test_a_finished_job_is_retried_only_if_it_is_still_the_one_that_was_seen(bar: Bar) -> None:
     job_id = await bar.add()
     await bar.work(Failed("no milk"))
     form = await bar.page(job_id)
-    [finished] = re.findall(r'name="finished" value="([^"]+)"', form)
+    [finished] = set(re.findall(r'name="job" value="([^"]+)/', form))
     assert await bar.act(job_id, "retry", "failed", finished="1.5") == (
-        "1 was not: it is in a state that does not allow it any more."
+        "1 was left alone: no longer as it was when seen here."
     )
     assert await bar.state(job_id) == "failed"
     assert await bar.act(job_id, "retry", "failed", finished=finished) == "1 job retried."
@@ -283,11 +284,14 @@ async def test_a_number_that_is_none_changes_nothing(bar: Bar, number: str) -> N
     assert await bar.broker.inspector.due_at(bar.queue, job_id) == before
 
 
-async def test_what_its_state_does_not_allow_is_told(bar: Bar) -> None:
+async def test_why_it_was_not_done_is_told(bar: Bar) -> None:
     job_id = await bar.add()
-    assert "1 was not" in await bar.act(job_id, "promote", "waiting")
-    assert "1 was not" in await bar.act(job_id, "promote", "delayed")
-    assert "Nothing was changed" in await bar.act(job_id, "priority", "waiting", priority="9999999")
+    assert await bar.act(job_id, "promote", "delayed") == "1 was left alone: no longer as it was when seen here."
+    assert await bar.act(job_id, "priority", "waiting", priority="9999999") == (
+        "Nothing was changed: a priority is a whole number from 0 to 2,097,151."
+    )
+    await bar.broker._connection.run("SET", f"bull:{bar.queue}:{job_id}:lock", "somebody")
+    assert await bar.act(job_id, "remove", "waiting") == "1 was not: it, or a child of it, is being worked."
 
 
 async def test_who_cancels_says_why(bar: Bar) -> None:
@@ -297,16 +301,20 @@ async def test_who_cancels_says_why(bar: Bar) -> None:
     assert bar.broker.extend_locks(bar.queue, [job], 60.0).cancelled == [(job, "the guest has left")]
 
 
-@pytest.mark.parametrize("form", [{"action": "explode"}, {"action": "retry", "state": "odd"}, {"finished": "x"}])
+@pytest.mark.parametrize(
+    "form", [{"action": "explode"}, {"action": "promote"}, {"job": "x/1"}, {"job": ()}, {"job": "/%ff"}]
+)
 async def test_a_form_that_is_none_of_ours_is_refused(bar: Bar, form: dict[str, str]) -> None:
-    whole = {"queue": bar.queue, "id": "1", "action": "retry", "state": "failed"} | form
-    assert (await bar.client.post("/job/act", data=whole)).status_code == 400
+    for path in ("/job/act", "/jobs/act"):
+        address = f"{path}?queue={bar.queue}&state=failed"
+        answer = await bar.client.post(address, data={"job": "/1", "action": "retry"} | form)
+        assert answer.status_code == 400
 
 
 async def test_a_job_that_is_removed_leads_back_to_the_list(bar: Bar) -> None:
     job_id = await bar.add(job_id="a")
-    form = {"queue": bar.queue, "id": job_id, "action": "remove", "state": "waiting"}
-    answer = await bar.client.post("/job/act", data=form)
+    form = {"job": f"/{job_id}", "action": "remove"}
+    answer = await bar.client.post(f"/job/act?queue={bar.queue}&state=waiting", data=form)
     assert answer.headers["location"] == f"/jobs?queue={bar.queue}&did=remove&count=1"
     gone = await bar.client.get(f"/job?queue={bar.queue}&id=a")
     assert gone.status_code == 404

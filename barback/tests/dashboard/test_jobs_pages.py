@@ -4,16 +4,20 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from html import unescape
+from urllib.parse import unquote
 
 import httpx2
 import pytest
 from starlette.types import ASGIApp
 
-from barback.broker import Failed, Lease, NewJob, Settlement
+from barback.broker import Completed, Failed, Lease, NewJob, Settlement, StoredSchedule
 from barback.bullmq import BullMQBroker
+from barback.control.audit import recorded
 from barback.control.search import Budget
+from barback.cron import Timing
 from barback.dashboard import Control, Live, create_app
 from barback.dashboard.routes import jobs
+from barback.errors import BrokerUnavailable
 from barback.options import JobOptions
 from barback.telemetry.published import KIND, PublishedApp, PublishedJob
 
@@ -36,7 +40,7 @@ async def ask(client: httpx2.AsyncClient, queue: str, state: str = "waiting", **
 
 
 def ids(page: str) -> list[str]:
-    return re.findall(r'name="id" value="([^"]+)"', page)
+    return [unquote(one) for one in re.findall(r'name="job" value="[^"/]*/([^"]+)"', page)]
 
 
 def link(page: str, rel: str) -> str:
@@ -147,13 +151,131 @@ async def test_only_a_search_that_was_quick_is_done_anew_with_each_event(
     assert f'hx-trigger="{trigger}"' in await ask(client, queue_name, q="a")
 
 
-async def test_after_an_action_on_what_was_found_the_search_is_still_there(
+# ── acting on some of them ──────────────────────────────────────────────────────────────────────────────
+
+
+def form_of(page: str) -> tuple[str, list[str]]:
+    """Where the list's form leads, and what its boxes would send."""
+    [address] = re.findall(r'action="(/jobs/act[^"]*)"', page)
+    return unescape(address), [unescape(one) for one in re.findall(r'name="job" value="([^"]+)"', page)]
+
+
+async def act(client: httpx2.AsyncClient, page: str, action: str, *boxes: int) -> httpx2.Response:
+    """What a browser sends that has these boxes ticked; without any: all of them."""
+    address, jobs = form_of(page)
+    sent = [jobs[box] for box in boxes] or jobs
+    return await client.post(address, data={"job": sent, "action": action})
+
+
+async def said(client: httpx2.AsyncClient, answer: httpx2.Response) -> str:
+    assert answer.status_code == 303
+    text = (await client.get(answer.headers["location"])).text
+    return " ".join(unescape(re.findall(r'<p class="said[^>]*>(.*?)</p>', text, re.DOTALL)[0]).split())
+
+
+async def test_what_is_selected_is_acted_on_as_it_was_seen_and_nothing_else(
     client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str
 ) -> None:
-    await add(broker, queue_name, 2, delay_s=60.0)
-    form = {"queue": queue_name, "state": "delayed", "q": "payload.n:1", "action": "promote", "id": "j-1"}
-    answer = await client.post("/jobs/act", data=form)
-    assert "q=payload.n%3A1" in answer.headers["location"]
+    """B3."""
+    await add(broker, queue_name, 3)
+    await complete(broker, queue_name, 3)
+    page = await ask(client, queue_name, "completed")
+    seen = ids(page)
+    for job_id in seen[:2]:  # The second one waits again, the first has even completed again.
+        await broker.retry(queue_name, job_id)
+        if job_id == seen[0]:
+            await complete(broker, queue_name, 1)
+    answer = await act(client, page, "remove")
+    assert await said(client, answer) == "1 job removed. 2 were left alone: no longer as they were when seen here."
+    assert [await broker.state(queue_name, job_id) for job_id in seen] == ["completed", "waiting", "unknown"]
+
+
+async def complete(broker: BullMQBroker, queue: str, count: int) -> None:
+    for job in (await broker.exchange(queue, [], count, LEASE)).jobs:
+        await broker.exchange(queue, [Settlement(job, Completed())], 0, LEASE)
+
+
+async def test_why_something_was_not_done_is_told(
+    client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str
+) -> None:
+    hourly = StoredSchedule("hourly", "tick", Timing(every_s=3600.0), "{}", broker.now() + 60)
+    await broker.put_schedule(queue_name, hourly)
+    page = await ask(client, queue_name, "delayed")
+    answer = await act(client, page, "remove")
+    assert await said(client, answer) == "1 was not: a schedule owns it."
+    await add(broker, queue_name, 1)
+    page = await ask(client, queue_name, "waiting")
+    await broker._connection.run("DEL", f"bull:{queue_name}:j-0")
+    await broker._connection.run("SET", f"bull:{queue_name}:j-0", "no hash")
+    answer = await act(client, page, "remove")
+    assert await said(client, answer) == "1 was not: Redis refused it, as the log of the dashboard tells."
+
+
+@pytest.mark.parametrize("job_id", ["a b/c?d&e", "x\u202eexe.gpj", "\x1b[31m", "a\r\nb\rc", "é\x85", "%41+"])
+async def test_a_job_with_any_id_is_listed_opened_and_acted_on(
+    client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str, job_id: str
+) -> None:
+    """B2 changes what is shown, and never what is sent."""
+    await add_as(broker, queue_name, job_id)
+    page = await ask(client, queue_name, "delayed")
+    assert job_id.replace("&", "&amp;") not in page or job_id.isprintable()
+    assert (await act(client, page, "promote")).headers["location"].endswith("did=promote&count=1")
+    assert await broker.state(queue_name, job_id) == "waiting"
+    page = (await client.get("/job", params={"queue": queue_name, "id": job_id})).text
+    [address] = [unescape(one) for one in re.findall(r'action="(/job/act[^"]+)"', page)][:1]
+    [job] = re.findall(r'name="job" value="([^"]+)"', page)[:1]
+    answer = await client.post(address, data={"job": unescape(job), "action": "remove"})
+    assert "did=remove&count=1" in answer.headers["location"]
+    assert await broker.state(queue_name, job_id) == "unknown"
+
+
+async def add_as(broker: BullMQBroker, queue: str, job_id: str) -> None:
+    """As another program may have, which does not look at ids: a delayed job."""
+    run, key = broker._connection.run, f"bull:{queue}"
+    await run("HSET", f"{key}:{job_id}", "name", "n", "data", "{}", "opts", "{}", "timestamp", "1", "delay", "60000")
+    await run("ZADD", f"{key}:delayed", str(4e15), job_id)
+
+
+async def test_a_search_by_any_text_is_the_same_when_it_is_sent_again(
+    client: httpx2.AsyncClient, queue_name: str
+) -> None:
+    page = await ask(client, queue_name, q="a\u202eb")
+    assert 'name="q" type="search" value="a\u202eb"' in page
+
+
+async def test_an_action_leads_back_to_where_it_was_begun(
+    client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str
+) -> None:
+    await add(broker, queue_name, 120, delay_s=60.0)
+    cursor = unescape(await ask(client, queue_name, "delayed", q="name:send"))
+    [later] = re.findall(r'href="[^"]*[?&]from=([^"&]+)[^"]*">Go on', cursor)
+    group = {"type": "T", "place": "p", "shape": "s\u202e"}
+    for query in ({"page": "2"}, {"q": "payload.n:1", **group}, {"q": "name:send", "from": unquote(later)}):
+        page = await ask(client, queue_name, "delayed", **query)
+        answer = await act(client, page, "promote", 0)
+        back = dict(httpx2.URL(answer.headers["location"]).params)
+        assert query.items() <= back.items()
+        assert back["did"] == "promote"
+
+
+async def test_each_action_is_written_down_before_and_after_it(
+    client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add(broker, queue_name, 12, delay_s=60.0)
+    page = await ask(client, queue_name, "delayed")
+    await act(client, page, "promote")
+
+    async def away(*_: object) -> object:
+        raise BrokerUnavailable("away")
+
+    monkeypatch.setattr("barback.bullmq.acting.act", away)
+    page = await ask(client, queue_name)
+    assert (await act(client, page, "remove", 0)).status_code == 503
+    told = [one.action for one in await recorded(broker.board, 50) if one.action.queue == queue_name][::-1]
+    assert [(one.did, one.count) for one in told] == [
+        ("begin promote", 0), ("promote", 12), ("begin remove", 0), ("remove", 0)
+    ]  # fmt: skip
+    assert told[0].subject == f"{', '.join(ids(page)[:10])} and 2 more"
 
 
 # ── what is shown of a job ──────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,6 @@
 """Acting on many jobs of one state, a hundred in a MULTI, each only if it is still what was decided on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from barback.broker import ListedState
@@ -18,7 +18,9 @@ from barback.inspector import (
     Cancel,
     ChangeDelay,
     ChangePriority,
+    NotRemoved,
     Promote,
+    Refusal,
     Remove,
     Retry,
     Target,
@@ -103,7 +105,7 @@ def _guard(keys: Keys, state: ListedState, target: Target) -> bytes:
     return pack([keys.job(target.job_id), target.job_id, there, elsewhere, finished])
 
 
-NOT_REMOVED = {0: "it, or a child of it, is being worked", -8: "a schedule owns it"}
+NOT_REMOVED: Mapping[int, Refusal] = {0: "worked", -8: "scheduled"}
 
 
 def _meaning(action: Action, answer: Any) -> Acted:
@@ -113,5 +115,5 @@ def _meaning(action: Action, answer: Any) -> Acted:
     if answer in ("moved", -1, -3) or (answer == 0 and isinstance(action, Cancel)):
         return "moved"
     if isinstance(action, Remove) and answer in NOT_REMOVED:
-        return BrokerError(f"It was not removed: {NOT_REMOVED[answer]}.")
+        return NotRemoved(NOT_REMOVED[answer])
     return "done"

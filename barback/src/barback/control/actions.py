@@ -108,7 +108,7 @@ class Progress:
     skipped: int = 0
     """No longer in that state, or finished again since."""
     failed: int = 0
-    reasons: Sequence[tuple[str, str]] = field(default_factory=tuple[tuple[str, str], ...])
+    reasons: Sequence[tuple[str, BrokerError]] = field(default_factory=tuple[tuple[str, BrokerError], ...])
     """Id and reason of those that could not be done; the first hundred."""
 
     @property
@@ -143,9 +143,7 @@ async def apply(operator: Operator, selection: Selection, action: Action) -> Asy
 
 
 def _add(progress: Progress, targets: Sequence[Target], acted: Sequence[Acted]) -> Progress:
-    reasons = [
-        (target.job_id, str(it)) for target, it in zip(targets, acted, strict=True) if isinstance(it, BrokerError)
-    ]
+    reasons = [(target.job_id, it) for target, it in zip(targets, acted, strict=True) if isinstance(it, BrokerError)]
     return replace(
         progress,
         done=progress.done + acted.count("done"),
@@ -156,12 +154,6 @@ def _add(progress: Progress, targets: Sequence[Target], acted: Sequence[Acted]) 
 
 
 # ── one job, one queue ──────────────────────────────────────────────────────────────────────────────────
-
-
-async def act_on(operator: Operator, queue: str, state: ListedState, action: Action, target: Target) -> Progress:
-    """Act on one job, as it was seen in this state. Raises as `apply`."""
-    told = [progress async for progress in apply(operator, Chosen(queue, state, [target]), action)]
-    return told[-1]
 
 
 async def run(broker: Broker, job: NewJob, limits: PayloadLimits = USUAL_LIMITS) -> Answer:

@@ -9,15 +9,13 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 import structlog
 
-from barback.board import Board
-from barback.control import audit
-from barback.control.actions import Chosen, Progress, Selection, apply
+from barback.control.actions import Progress, apply
+from barback.control.orders import Order, Store, record_begin, record_end
 from barback.errors import BarbackError, BrokerUnavailable, UsageError
-from barback.inspector import Action, Operator
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.control")
 
@@ -27,21 +25,6 @@ KEPT = 50
 """Of those that ended the newest are remembered."""
 
 End = Literal["finished", "stopped", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be done, for whom. `did` and `subject` are what the audit log says: `retry`, a query or a group."""
-
-    selection: Selection
-    action: Action
-    did: str
-    who: str = ""
-    subject: str = ""
-
-    @property
-    def queue(self) -> str:
-        return self.selection.queue if isinstance(self.selection, Chosen) else self.selection.listing.queue
 
 
 @dataclass(slots=True)
@@ -58,16 +41,6 @@ class Bulk:
     ended_at: float | None = None
     why: str = ""
     """It failed: what happened, and what to do."""
-
-
-class Store(Protocol):
-    """Where jobs are acted on, and written down who did it."""
-
-    @property
-    def inspector(self) -> Operator: ...
-
-    @property
-    def board(self) -> Board: ...
 
 
 class BulkActions:
@@ -88,7 +61,7 @@ class BulkActions:
         bulk = Bulk(secrets.token_urlsafe(9), order, time.time())
         self._all[bulk.id] = bulk
         try:
-            await self._record(bulk, f"begin {order.did}", 0, 0)
+            await record_begin(self._store, order)
         except BaseException:
             del self._all[bulk.id]
             raise
@@ -153,17 +126,11 @@ class BulkActions:
         return "finished"
 
     async def _end(self, bulk: Bulk, end: End) -> None:
-        progress = bulk.progress
         try:
-            with contextlib.suppress(BarbackError):
-                await self._record(bulk, bulk.order.did, progress.done, progress.skipped + progress.failed)
+            await record_end(self._store, bulk.order, bulk.progress)
         finally:
             bulk.end, bulk.ended_at = end, time.time()
             self._forget()
-
-    async def _record(self, bulk: Bulk, did: str, count: int, refused: int) -> None:
-        order = bulk.order
-        await audit.record(self._store.board, audit.Action(order.who, did, order.queue, order.subject, count, refused))
 
     def _forget(self) -> None:
         ended = [bulk.id for bulk in self._all.values() if bulk.end is not None]

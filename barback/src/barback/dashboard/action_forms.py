@@ -1,11 +1,11 @@
-"""What can be done to jobs, as a form says it: to one job, and to all that match."""
+"""What can be done to jobs, as a form says it: to one, to several, and to all that match."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 
 from starlette.exceptions import HTTPException
 
-from barback.inspector import Action, Cancel, ChangeDelay, ChangePriority, Promote, Remove, Retry
+from barback.inspector import ACTS_ON, Action, Cancel, ChangeDelay, ChangePriority, Promote, Remove, Retry
 from barback.options import HIGHEST_PRIORITY_NUMBER
 from barback.printable import printable
 
@@ -17,9 +17,30 @@ KINDS: Mapping[str, type[Action]] = {
     "cancel": Cancel,
     "remove": Remove,
 }
+DONE: Mapping[str, str] = {
+    "retry": "retried",
+    "promote": "promoted",
+    "priority": "changed",
+    "delay": "changed",
+    "cancel": "asked to stop",
+    "remove": "removed",
+}
+"""How it is said when it is done."""
+PLAIN = ("retry", "promote", "remove")
+"""Those that need nothing but a button."""
 LONGEST_REASON = 200
 UNITS: Mapping[str, int] = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 LONGEST_DELAY_S = 10 * 365 * 86_400.0
+
+
+def kinds_in(state: str) -> Sequence[str]:
+    """What can be done to jobs of a state."""
+    return [name for name, kind in KINDS.items() if state in ACTS_ON[kind]]
+
+
+def plain_kinds_in(state: str) -> Sequence[str]:
+    """Those of them that need nothing but a button."""
+    return [name for name in kinds_in(state) if name in PLAIN]
 
 
 def read_action(did: str, form: Mapping[str, str]) -> Action | None:

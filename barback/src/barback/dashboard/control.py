@@ -1,8 +1,7 @@
 """What the routes share: `barback.control`, bound to one broker."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 from barback.broker import JobRecord, ListedState
 from barback.control import audit
@@ -11,26 +10,11 @@ from barback.control.failures import RecentFailures
 from barback.control.kept import Kept
 from barback.control.overview import Overviews
 from barback.control.workers import published_apps
-from barback.errors import BrokerError, UnknownQueue
+from barback.errors import UnknownQueue
 from barback.inspector import InspectedBroker
 
 FOUND_FOR_S = 1.0
 """Finding the queues may be a look through many keys: one for all who ask at the same time."""
-
-Action = Literal["retry", "promote", "remove"]
-ACTIONS: Mapping[Action, str] = {"retry": "retried", "promote": "promoted", "remove": "removed"}
-"""What can be done to jobs, and how it is said when it is done."""
-
-ACTIONS_IN: Mapping[ListedState, Sequence[Action]] = {
-    "waiting": ("remove",),
-    "prioritized": ("remove",),
-    "delayed": ("promote", "remove"),
-    "active": (),
-    "completed": ("retry", "remove"),
-    "failed": ("retry", "remove"),
-    "waiting-children": ("remove",),
-}
-"""Which of them a job in this state allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +32,6 @@ class JobDetails:
 
     record: JobRecord
     logs: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Acted:
-    """How many jobs an action was done to, and why not to the others, by id."""
-
-    done: int = 0
-    refused: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class Control:
@@ -108,36 +84,6 @@ class Control:
         await self.check(queue)
         record = await self._broker.get(queue, job_id)
         return record and JobDetails(record, await self._broker.logs(queue, job_id))
-
-    async def act(self, action: Action, queue: str, job_ids: Sequence[str]) -> Acted:
-        """Do it to each of these jobs, and say to which it could not be done. Raises as `status`."""
-        await self.check(queue)
-        done, refused = 0, dict[str, str]()
-        for job_id in job_ids:
-            try:
-                await self._act(action, queue, job_id)
-                done += 1
-            except BrokerError as error:
-                refused[job_id] = str(error)
-        return Acted(done, refused)
-
-    async def pause(self, queue: str) -> None:
-        """Let no worker start jobs of it; those that run go on. Raises as `status`."""
-        await self.check(queue)
-        await self._broker.pause(queue)
-
-    async def resume(self, queue: str) -> None:
-        await self.check(queue)
-        await self._broker.resume(queue)
-
-    async def _act(self, action: Action, queue: str, job_id: str) -> None:
-        if action == "remove":
-            if not await self._broker.remove(queue, job_id):
-                raise BrokerError(f"Job {job_id} of '{queue}' was not removed: it does not exist any more.")
-        elif action == "retry":
-            await self._broker.retry(queue, job_id)
-        else:
-            await self._broker.promote(queue, job_id)
 
     async def _status(self, queue: str) -> QueueStatus:
         return QueueStatus(queue, await self._broker.is_paused(queue), await self._broker.counts(queue))

@@ -30,6 +30,11 @@ def shown(value: Any) -> Any:
     return printable_lines(value) if type(value) is str else value
 
 
+def exact(text: str) -> Markup:
+    """A text to the letter, for the value of a field: what is sent is what is meant, not what can be shown of it."""
+    return escape(text.encode("utf-8", "replace").decode())
+
+
 def short(text: str | None, length: int = 120) -> str:
     """One printable line of at most `length` characters."""
     text = printable(text or "")

@@ -11,14 +11,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.templating import Jinja2Templates
 
+from barback.control.actions import Progress
 from barback.control.audit import Action
-from barback.dashboard.control import Acted, Control
+from barback.dashboard.control import Control
 from barback.dashboard.live import Live
 from barback.dashboard.signing_in import Role, User
 from barback.dashboard.signing_in.gate import SESSION
 from barback.dashboard.templates import environment, fingerprint, template
+from barback.inspector import NotRemoved
 
-DID = ("did", "count", "refused")
+DID = ("did", "count", "moved", "refused", "why")
 """Parameters that say what was just done. No text of them is ever shown: anybody may make a link."""
 
 
@@ -93,9 +95,9 @@ class Visit:
         user: User | None = self.request.scope.get("user")
         return user.name if user is not None else ""
 
-    async def record(self, did: str, queue: str, subject: str = "", acted: Acted | None = None) -> None:
+    async def record(self, did: str, queue: str, subject: str = "", progress: Progress | None = None) -> None:
         """Write down what was just done: a job's id, a query, a schedule; nothing: the queue itself."""
-        count, refused = (acted.done, len(acted.refused)) if acted is not None else (1, 0)
+        count, refused = (progress.done, progress.skipped + progress.failed) if progress is not None else (1, 0)
         await self.control.record(Action(self.who, did, queue, subject, count, refused))
 
     def query(self, name: str, otherwise: str = "") -> str:
@@ -115,8 +117,12 @@ class Visit:
         return parse_qs((await self.request.body()).decode("utf-8", "replace"), keep_blank_values=True)
 
     async def fields(self) -> dict[str, str]:
-        """The first value of each field of a submitted form, its lines ended by `\\n` alone."""
-        return {name: values[0].replace("\r\n", "\n") for name, values in (await self.form()).items()}
+        """The first value of each field of a submitted form, its lines ended by `\\n` alone, and what its address says.
+
+        What identifies a thing stands in the address: a browser changes control characters in fields.
+        """
+        typed = {name: values[0].replace("\r\n", "\n") for name, values in (await self.form()).items()}
+        return {**self.request.query_params, **typed}
 
     # ── links ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -173,10 +179,20 @@ class Visit:
         )
         return HTMLResponse(shown, status, {"Cache-Control": "no-store", "Vary": "HX-Request"})
 
-    def see(self, route: str, did: str | None = None, acted: Acted | None = None, **query: object) -> Response:
+    def see(self, route: str, did: str | None = None, progress: Progress | None = None, **query: object) -> Response:
         """After an action: what to look at now, and what was done."""
-        counted = {"count": acted.done, "refused": len(acted.refused) or None} if acted else {}
-        return RedirectResponse(self.url(route, **query, did=did, **counted), 303)
+        return RedirectResponse(self.url(route, **query, did=did, **(_told(progress) if progress else {})), 303)
+
+
+def _told(progress: Progress) -> Mapping[str, object]:
+    """In numbers and keys, never in words."""
+    why = {reason.refusal if isinstance(reason, NotRemoved) else "error" for _, reason in progress.reasons}
+    return {
+        "count": progress.done,
+        "moved": progress.skipped or None,
+        "refused": progress.failed or None,
+        "why": " ".join(sorted(why)) or None,
+    }
 
 
 def frame_of(visit: Visit) -> dict[str, Any]:

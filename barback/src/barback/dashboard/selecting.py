@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import quote, unquote
 
 from starlette.exceptions import HTTPException
 
 from barback.board import Board
-from barback.broker import LISTED_STATES, ListedState
+from barback.broker import LISTED_STATES, JobRecord, ListedState
 from barback.control.actions import Matching
 from barback.control.failures import Fingerprint
 from barback.control.query import Query, QueryError, parse
 from barback.control.search import Listing
 from barback.control.secrets import secrets_of
+from barback.inspector import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +75,20 @@ def state_of(text: str) -> ListedState:
     if text not in LISTED_STATES:
         raise HTTPException(404)
     return text
+
+
+def target_text(job: JobRecord) -> str:
+    """A job as a form carries it: when it finished, if it did, and its id, to the letter whatever is in it."""
+    return f"{'' if job.finished_at is None else repr(job.finished_at)}/{quote(job.id, safe='')}"
+
+
+def read_target(text: str) -> Target:
+    """What `target_text` made.
+
+    :raises HTTPException: 400, it did not.
+    """
+    finished, _, job_id = text.partition("/")
+    try:
+        return Target(unquote(job_id, errors="strict"), float(finished) if finished else None)
+    except ValueError:
+        raise HTTPException(400) from None

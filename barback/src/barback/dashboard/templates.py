@@ -9,12 +9,15 @@ import jinja2
 
 from barback.broker import LISTED_STATES
 from barback.dashboard import formatting, signing_in
-from barback.dashboard.control import ACTIONS, ACTIONS_IN
+from barback.dashboard.action_forms import DONE, plain_kinds_in
+from barback.dashboard.selecting import target_text
+from barback.inspector import REFUSALS
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 
 FILTERS = (
+    formatting.exact,
     formatting.short,
     formatting.end_of,
     formatting.line,
@@ -30,6 +33,7 @@ FILTERS = (
     formatting.beginning,
     formatting.end,
     formatting.tojson_text,
+    target_text,
 )
 
 
@@ -60,5 +64,5 @@ def environment() -> jinja2.Environment:
     filters: dict[str, Any] = made.filters
     filters.update({function.__name__: function for function in FILTERS})
     names: dict[str, Any] = made.globals
-    names.update(STATES=LISTED_STATES, ACTIONS=ACTIONS, ACTIONS_IN=ACTIONS_IN)
+    names.update(STATES=LISTED_STATES, DONE=DONE, REFUSALS=REFUSALS, plain_kinds_in=plain_kinds_in)
     return made

@@ -5,16 +5,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from barback.broker import ListedState
 from barback.control.actions import preview
-from barback.control.bulk import Order
-from barback.dashboard.action_forms import KINDS, read_action
+from barback.control.orders import Order
+from barback.dashboard.action_forms import kinds_in, read_action
 from barback.dashboard.pages import Visit
 from barback.dashboard.selecting import Asked, read
 from barback.dashboard.signing_in.refusals import role_too_low
 from barback.dashboard.signing_in.roles import Role
 from barback.errors import UsageError
-from barback.inspector import ACTS_ON
 from barback.options import HIGHEST_PRIORITY_NUMBER
 
 WRONG = {
@@ -22,11 +20,6 @@ WRONG = {
     "delay": "Expected a number for the delay, up to ten years.",
     "many": "Two bulk actions are running already: wait for one of them to end, or stop it.",
 }
-
-
-def kinds_in(state: ListedState) -> list[str]:
-    """What can be done to all jobs of a state."""
-    return [name for name, kind in KINDS.items() if state in ACTS_ON[kind]]
 
 
 async def choose(request: Request) -> Response:
@@ -42,7 +35,7 @@ async def choose(request: Request) -> Response:
 
 async def start(request: Request) -> Response:
     visit = Visit(request)
-    form = {name: values[0] for name, values in (await visit.form()).items()}
+    form = await visit.fields()
     asked, did = read(form.get), form.get("action", "")
     await visit.control.check(asked.queue)
     if did not in kinds_in(asked.state):
@@ -76,7 +69,7 @@ async def all_known(request: Request) -> Response:
 
 async def stop(request: Request) -> Response:
     visit = Visit(request)
-    bulk_id = (await visit.form()).get("id", [""])[0]
+    bulk_id = (await visit.fields()).get("id", "")
     bulk = visit.control.bulk.get(bulk_id)
     if bulk is not None and visit.control.bulk.stop(bulk_id):
         await visit.record("stop", bulk.order.queue, f"{bulk.order.did} {bulk.order.subject}")

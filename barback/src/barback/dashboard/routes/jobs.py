@@ -1,11 +1,9 @@
-"""The jobs of one queue in one state, searched or page by page; and what can be done to several of them."""
+"""The jobs of one queue in one state, searched or page by page."""
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -16,9 +14,9 @@ from barback.control.query import Query
 from barback.control.search import Budget, Cursor, Page, search
 from barback.control.secrets import Secrets, secrets_of
 from barback.control.waiting import whys_of_page
-from barback.dashboard.control import ACTIONS, Action, QueueStatus
+from barback.dashboard.control import QueueStatus
 from barback.dashboard.pages import Visit
-from barback.dashboard.selecting import Asked, read, state_of
+from barback.dashboard.selecting import Asked, read
 from barback.inspector import Seen
 
 PAGE_SIZE = 50
@@ -89,6 +87,7 @@ def _page(
         looked=looked,
         exact=exact,
         number=number,
+        cursor=visit.query("from") if looked else "",
         size=PAGE_SIZE,
         bulks=visit.control.bulk.running(queue.name),
     )
@@ -136,27 +135,4 @@ async def _exact(visit: Visit, asked: Asked) -> JobRecord | None:
     return record
 
 
-async def act(request: Request) -> Response:
-    visit = Visit(request)
-    form = await visit.form()
-    queue, state = _one(form, "queue"), state_of(_one(form, "state"))
-    action = _action(_one(form, "action"))
-    acted = await visit.control.act(action, queue, form.get("id", []))
-    await visit.record(action, queue, ", ".join(form.get("id", [])[:10]), acted)
-    return visit.see("jobs", action, acted, queue=queue, state=state, q=_one(form, "q") or None)
-
-
-def _action(text: str) -> Action:
-    if text not in ACTIONS:
-        raise HTTPException(400)
-    return cast("Action", text)
-
-
-def _one(form: dict[str, list[str]], name: str) -> str:
-    return form.get(name, [""])[0]
-
-
-routes = [
-    Route("/jobs", jobs, name="jobs"),
-    Route("/jobs/act", act, name="act", methods=["POST"]),
-]
+routes = [Route("/jobs", jobs, name="jobs")]

@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from barback.answers import Created
 from barback.control import schedules as control
-from barback.dashboard.control import Acted
+from barback.control.actions import Progress
 from barback.dashboard.pages import Visit
 from barback.errors import BrokerError, BrokerUnavailable
 
@@ -23,8 +23,8 @@ async def schedules(request: Request) -> Response:
 
 async def act(request: Request) -> Response:
     visit = Visit(request)
-    form = await visit.form()
-    queue, schedule_id, action = (form.get(name, [""])[0] for name in ("queue", "id", "action"))
+    form = await visit.fields()
+    queue, schedule_id, action = (form.get(name, "") for name in ("queue", "id", "action"))
     await visit.control.check(queue)
     did, acted = await _act(visit, action, queue, schedule_id)
     visit.control.overviews.forget_schedules()
@@ -32,7 +32,7 @@ async def act(request: Request) -> Response:
     return visit.see("schedules", did, acted)
 
 
-async def _act(visit: Visit, action: str, queue: str, schedule_id: str) -> tuple[str, Acted]:
+async def _act(visit: Visit, action: str, queue: str, schedule_id: str) -> tuple[str, Progress]:
     """How it is called, and whether it was done."""
     broker = visit.control.broker
     if action not in ("pause", "resume", "run"):
@@ -47,12 +47,12 @@ async def _act(visit: Visit, action: str, queue: str, schedule_id: str) -> tuple
             case _:
                 answer = await control.run_now(broker, queue, schedule_id)
                 if not isinstance(answer, Created):
-                    return did, Acted(refused={schedule_id: f"job {answer.by} stands for it"})
+                    return did, Progress(failed=1)
     except BrokerUnavailable:
         raise
-    except BrokerError as error:
-        return did, Acted(refused={schedule_id: str(error)})
-    return did, Acted(done=1)
+    except BrokerError:
+        return did, Progress(failed=1)
+    return did, Progress(done=1)
 
 
 routes = [
