@@ -3,6 +3,7 @@
 from playwright.sync_api import Page, expect
 
 from barback.broker import Completed, Settlement
+from barback.options import JobOptions
 
 from .conftest import OpenPage, Site
 from .sample import LEASE, add, fail, list_of, wait_until
@@ -32,6 +33,45 @@ def test_a_selection_stays_with_its_jobs_when_others_come_before_them(site: Site
     fail(site, "b", "c")
     expect(page.locator("tbody tr")).to_have_count(3)
     assert [box.get_attribute("value") for box in page.locator("tbody input:checked").all()] == [chosen]
+
+
+def test_what_was_asked_about_is_what_is_removed_though_the_list_has_changed_meanwhile(site: Site, page: Page) -> None:
+    """B3."""
+    fail(site, "a", "b", "c")
+    page.goto(list_of(site, "failed"))
+    boxes = page.locator("tbody input[type=checkbox]")
+    boxes.nth(0).check()
+    boxes.nth(1).check()
+    again = page.locator("tbody tr .id").nth(0).inner_text()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Remove what is selected? 2 selected")
+    site.run(site.broker.retry(site.queues[0], again))
+    expect(boxes).to_have_count(2)
+    fail(site, "d", "e")
+    expect(boxes).not_to_have_count(2)
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    expect(page.locator(".said")).to_have_text("1 job removed. 1 was left alone: no longer as it was when seen here.")
+
+
+def test_a_popover_stays_as_it_is_while_somebody_types_in_it(site: Site, page: Page) -> None:
+    add(site, "later", options=JobOptions(job_id="later", delay_s=900))
+    page.goto(f"{site.url}/job?queue={site.queues[0]}&id=later")
+    page.get_by_role("button", name="Change when it is due").click()
+    form = page.locator("#delay-form")
+    form.get_by_label("From now on it waits").fill("3")
+    form.get_by_label("Unit").select_option("d")
+    for name in ("b", "c"):
+        page.evaluate("window.fetched = 0; addEventListener('htmx:after:swap', () => window.fetched++)")
+        add(site, name)
+        wait_until(page, lambda: page.evaluate("window.fetched > 0"))
+    expect(form).to_be_visible()
+    form.get_by_role("button", name="Keep it").click()
+    expect(form).to_be_hidden()
+    page.get_by_role("button", name="Change when it is due").click()
+    expect(form.get_by_label("From now on it waits")).to_have_value("3")
+    expect(form.get_by_label("Unit")).to_have_value("d")
+    form.get_by_role("button", name="Change it").click()
+    expect(page.locator(".why")).to_contain_text("Delayed for another 3 d")
 
 
 def test_a_running_jobs_log_and_progress_are_live(site: Site, page: Page) -> None:

@@ -94,19 +94,31 @@
   });
 
   // ── buttons ───────────────────────────────────────────────────────────────────────────────────────────
+  // What was asked about is what is sent, though the page may be another one by then.
   function askFirst(button) {
     const dialog = one("#confirm");
+    const address = button.form.getAttribute("action");
+    const fields = [...new FormData(button.form, button)];
     const chosen = button.closest("[data-selection]")?.querySelector("[data-selected]").textContent;
     dialog.querySelector("h2").textContent = [button.dataset.confirm, chosen].filter(Boolean).join(" ");
     dialog.querySelector("[value=yes]").textContent = button.dataset.confirmDo;
     dialog.returnValue = "";
-    dialog.addEventListener("close", () => dialog.returnValue === "yes" && button.form.requestSubmit(button), { once: true });
+    dialog.addEventListener("close", () => dialog.returnValue === "yes" && send(address, fields), { once: true });
     dialog.showModal();
+  }
+
+  function send(address, fields) {
+    const form = Object.assign(document.createElement("form"), { method: "post", action: address, hidden: true });
+    for (const [name, value] of fields) {
+      form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+    }
+    document.body.append(form);
+    form.submit();
   }
 
   document.addEventListener("submit", (event) => {
     const button = event.submitter;
-    if (!button?.dataset.confirm || one("#confirm").returnValue === "yes") return;
+    if (!button?.dataset.confirm) return;
     event.preventDefault();
     askFirst(button);
   });
