@@ -147,6 +147,14 @@ class Swallows:
     again: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class LogEnd:
+    """The newest lines of a job's log, oldest first; `first`: how many come before them."""
+
+    lines: Sequence[str] = ()
+    first: int = 0
+
+
 class Inspector(Protocol):
     """See the module."""
 
@@ -201,6 +209,10 @@ class Inspector(Protocol):
         ...
 
     async def family(self, queue: str, job_id: str) -> Family: ...
+
+    async def log_end(self, queue: str, job_id: str, count: int) -> LogEnd:
+        """The last `count` lines of its log, however long that is."""
+        ...
 
     async def stands_for(self, queue: str, deduplication_id: str) -> str | None:
         """The job that swallows whatever is added with this id now; None: the next one is made."""

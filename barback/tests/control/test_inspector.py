@@ -11,7 +11,7 @@ import pytest
 from barback.broker import Completed, Failed, Lease, NewFlow, NewJob, QueueLimits, Settlement
 from barback.bullmq import BullMQBroker, finding
 from barback.bullmq.server_info import clock_ahead_s, read_server
-from barback.inspector import Family, Needle, Sieve
+from barback.inspector import Family, LogEnd, Needle, Sieve
 from barback.options import JobOptions
 from drills.servers import Valkey
 
@@ -87,6 +87,15 @@ def test_clocks_are_compared_within_what_the_question_took() -> None:
     assert clock_ahead_s(10.0, (7, 0), 11.0) == 3
     assert clock_ahead_s(10.0, (14, 0), 11.0) == -3
     assert clock_ahead_s(10.0, None, 11.0) == 0
+
+
+async def test_the_end_of_a_long_log_is_read_alone(store: Store) -> None:
+    await store.broker.add([NewJob(store.queue, "any", "{}", JobOptions(job_id="talks"))])
+    for n in range(7):
+        await store.broker.add_log(store.queue, "talks", f"line {n}", 100)
+    assert await store.inspector.log_end(store.queue, "talks", 2) == LogEnd(["line 5", "line 6"], 5)
+    assert (await store.inspector.log_end(store.queue, "talks", 9)).first == 0
+    assert await store.inspector.log_end(store.queue, "gone", 9) == LogEnd([], 0)
 
 
 async def test_the_place_of_a_job_is_how_many_come_before_it(store: Store) -> None:

@@ -203,6 +203,32 @@ async def test_a_payload_over_a_megabyte_is_shown_up_to_there(bar: Bar) -> None:
     assert 1_000_000 < len(whole) < 1_100_000
 
 
+async def test_of_a_long_log_the_end_is_read_and_shown(bar: Bar, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def all_of_it(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("barback.bullmq.looking.read_logs", all_of_it)
+    monkeypatch.setattr("barback.dashboard.routes.job.SHOWN_LINES", 2)
+    job_id = await bar.add()
+    for n in range(5):
+        await bar.broker.add_log(bar.queue, job_id, f"said {n}", 100)
+    text = await bar.page(job_id)
+    assert re.findall(r"said \d", text) == ["said 3", "said 4"]
+    assert "The last 2 lines." in text
+    assert 'Log <span class="n">5</span>' in text
+    assert 'start="4"' in text
+
+
+async def test_an_id_that_is_no_text_says_why_its_job_cannot_be_opened(bar: Bar) -> None:
+    await bar.broker._connection.run("RPUSH", f"bull:{bar.queue}:wait", b"\xff\xfe")
+    await bar.broker._connection.run("HSET", b"bull:" + bar.queue.encode() + b":\xff\xfe", "name", "odd", "data", "{}")
+    listed = (await bar.client.get("/jobs", params={"queue": bar.queue})).text
+    [address] = [unescape(one) for one in re.findall(r'data-open href="([^"]+)"', listed)]
+    answer = await bar.client.get(address)
+    assert answer.status_code == 404
+    assert "if its id is no UTF-8" in answer.text
+
+
 async def test_the_flow_is_linked_both_ways(bar: Bar) -> None:
     child = NewFlow(NewJob(bar.queue, "grind", "{}", JobOptions(job_id="child")))
     await bar.broker.add_flow(NewFlow(NewJob(bar.queue, "brew", "{}", JobOptions(job_id="parent")), [child]))

@@ -11,7 +11,19 @@ from barback.bullmq.finding import QueueFinder
 from barback.bullmq.keys import Keys, keys_of
 from barback.bullmq.server_info import clock_ahead_s, read_server
 from barback.bullmq.swallows import read_swallows
-from barback.inspector import EVERYTHING, Acted, Action, Family, Glance, Scanned, Server, Sieve, Swallows, Target
+from barback.inspector import (
+    EVERYTHING,
+    Acted,
+    Action,
+    Family,
+    Glance,
+    LogEnd,
+    Scanned,
+    Server,
+    Sieve,
+    Swallows,
+    Target,
+)
 
 SECTIONS = ("server", "memory", "persistence", "clients")
 
@@ -70,6 +82,9 @@ class BullMQInspector:
 
     async def family(self, queue: str, job_id: str) -> Family:
         return await inspecting.read_family(self._connection, self._keys(queue), job_id)
+
+    async def log_end(self, queue: str, job_id: str, count: int) -> LogEnd:
+        return await looking.read_log_end(self._connection, self._keys(queue), job_id, count)
 
     async def stands_for(self, queue: str, deduplication_id: str) -> str | None:
         return await self._connection.run("GET", self._keys(queue)[f"de:{deduplication_id}"])

@@ -8,6 +8,7 @@ from barback.broker import LISTED_STATES, JobRecord, ListedState
 from barback.bullmq.codec import decode_record
 from barback.bullmq.connection import Call, Command, Connection
 from barback.bullmq.keys import Keys
+from barback.inspector import LogEnd
 
 LISTS = ("wait", "paused", "active")
 SETS = ("delayed", "prioritized", "completed", "failed", "waiting-children")
@@ -77,6 +78,13 @@ async def read_ids(connection: Connection, keys: Keys, state: ListedState, start
 async def read_logs(connection: Connection, keys: Keys, job_id: str) -> list[str]:
     """A job's log lines, oldest first."""
     return await connection.run("LRANGE", keys.job(job_id) + ":logs", 0, -1)
+
+
+async def read_log_end(connection: Connection, keys: Keys, job_id: str, count: int) -> LogEnd:
+    """The last lines, and how many come before them, as of one moment."""
+    key = keys.job(job_id) + ":logs"
+    [[lines, length]] = await connection.run_all([Call([("LRANGE", key, -count, -1), ("LLEN", key)])])
+    return LogEnd(lines, length - len(lines))
 
 
 async def listed_ids(connection: Connection, keys: Keys) -> set[str]:

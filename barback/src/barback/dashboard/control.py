@@ -26,14 +26,6 @@ class QueueStatus:
     counts: Mapping[ListedState, int]
 
 
-@dataclass(frozen=True, slots=True)
-class JobDetails:
-    """One job, and what it wrote to its log, oldest line first."""
-
-    record: JobRecord
-    logs: Sequence[str]
-
-
 class Control:
     """What the routes ask: `barback.control`, bound to one broker.
 
@@ -79,11 +71,10 @@ class Control:
         await self.check(queue)
         return await self._status(queue)
 
-    async def job(self, queue: str, job_id: str) -> JobDetails | None:
+    async def job(self, queue: str, job_id: str) -> JobRecord | None:
         """None: there is no such job. Raises as `status`."""
         await self.check(queue)
-        record = await self._broker.get(queue, job_id)
-        return record and JobDetails(record, await self._broker.logs(queue, job_id))
+        return await self._broker.get(queue, job_id)
 
     async def _status(self, queue: str) -> QueueStatus:
         return QueueStatus(queue, await self._broker.is_paused(queue), await self._broker.counts(queue))

@@ -14,8 +14,6 @@ from barback.printable import printable, printable_lines
 
 SHOWN_CHARACTERS = 20_000
 """Of a longer text the beginning is shown."""
-SHOWN_LINES = 500
-"""Of a longer log the end is shown."""
 
 TOKEN = re.compile(
     r"""(?P<key>"(?:[^"\\]|\\.)*"(?=:))|(?P<string>"(?:[^"\\]|\\.)*")|(?P<word>-?\d[\d.eE+-]*|true|false|null|NaN|-?Infinity)"""
@@ -131,11 +129,6 @@ def beginning(text: str) -> str:
     """What is shown of a text: a long one is cut, and says so."""
     left = len(text) - SHOWN_CHARACTERS
     return text if left <= 0 else f"{text[:SHOWN_CHARACTERS]}\n… {left:,} more characters"
-
-
-def end(lines: Sequence[str]) -> Sequence[str]:
-    """The last lines of a log."""
-    return lines[-SHOWN_LINES:]
 
 
 def indented(text: str) -> str:

@@ -31,7 +31,6 @@ FILTERS = (
     formatting.percent,
     formatting.pretty,
     formatting.beginning,
-    formatting.end,
     formatting.tojson_text,
     target_text,
 )

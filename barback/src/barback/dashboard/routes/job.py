@@ -18,6 +18,8 @@ from barback.options import options_json
 from barback.telemetry.beat import WorkerBeat
 
 MOST_READ = 1024 * 1024
+SHOWN_LINES = 500
+"""Of a longer log the end is shown."""
 WHOLE = masking.Room(read=MOST_READ, text=MOST_READ, items=MOST_READ, depth=100, head=MOST_READ)
 """As much of a payload as is ever shown."""
 
@@ -25,12 +27,13 @@ WHOLE = masking.Room(read=MOST_READ, text=MOST_READ, items=MOST_READ, depth=100,
 async def job(request: Request) -> Response:
     visit = Visit(request)
     queue, job_id = visit.query("queue"), visit.query("id")
-    found = await visit.control.job(queue, job_id)
-    if found is None:
+    record = await visit.control.job(queue, job_id)
+    if record is None:
         by = (await visit.control.broker.inspector.swallows(queue, job_id)).by
         return visit.page("no_job.html", 404, only=queue, queue=queue, job_id=job_id, swallowed_by=by)
-    record, broker = found.record, visit.control.broker
-    facts, family, swallows, stands_for, secrets, beats = await asyncio.gather(
+    broker = visit.control.broker
+    log, facts, family, swallows, stands_for, secrets, beats = await asyncio.gather(
+        broker.inspector.log_end(queue, job_id, SHOWN_LINES),
         waiting.gather(broker, record),
         broker.inspector.family(queue, job_id),
         broker.inspector.swallows(queue, job_id),
@@ -42,7 +45,7 @@ async def job(request: Request) -> Response:
         "job.html",
         only=queue,
         job=record,
-        logs=found.logs,
+        log=log,
         options=options_json(record.options),
         why=why(facts),
         due_at=facts.due_at,
@@ -65,11 +68,9 @@ async def text(request: Request) -> Response:
     found = await visit.control.job(queue, visit.query("id"))
     if found is None or what not in ("payload", "result"):
         raise HTTPException(404)
-    secrets = (await secrets_of(visit.control.broker.board, queue)).of(found.record.name)
+    secrets = (await secrets_of(visit.control.broker.board, queue)).of(found.name)
     is_payload = what == "payload"
-    shown = masking.show(
-        found.record.data if is_payload else found.record.result or "", secrets if is_payload else (), WHOLE
-    )
+    shown = masking.show(found.data if is_payload else found.result or "", secrets if is_payload else (), WHOLE)
     safe = shown.text.encode("utf-8", "backslashreplace")
     return PlainTextResponse(safe, headers={"Cache-Control": "no-store"})
 
