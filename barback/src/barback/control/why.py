@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from math import ceil
 from typing import Literal
 
@@ -58,7 +57,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The sentence; `until`: when it ends by itself, epoch seconds, if that is known."""
+    """The sentence; `until`: when it ends by itself, epoch seconds, if that is known: told in the reader's own zone."""
 
     cause: Cause
     sentence: str
@@ -89,7 +88,7 @@ def _children(facts: Facts) -> Why:
 
 def _delayed(facts: Facts) -> Why:
     record, due_at = facts.record, facts.due_at
-    for_how_long = f" for another {describe_s(due_at - facts.now)}, until {_moment(due_at)}" if due_at else ""
+    for_how_long = f" for another {describe_s(due_at - facts.now)}" if due_at else ""
     if record.attempts_made or record.starts:
         after = f"attempt {record.attempts_made} failed" if record.attempts_made else "it asked to run later"
         of = f" (of {record.options.attempts})" if record.attempts_made else ""
@@ -145,10 +144,3 @@ def describe_s(seconds: float) -> str:
 
 def _jobs(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
-
-
-def _moment(at: float) -> str:
-    try:
-        return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    except (ValueError, OverflowError, OSError):
-        return "some day far away"

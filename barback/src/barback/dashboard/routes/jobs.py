@@ -14,6 +14,7 @@ from barback.control.query import Query
 from barback.control.search import Budget, Cursor, Page, search
 from barback.control.secrets import Secrets, secrets_of
 from barback.control.waiting import whys_of_page
+from barback.control.why import Why
 from barback.dashboard.control import QueueStatus
 from barback.dashboard.pages import Visit
 from barback.dashboard.selecting import Asked, read
@@ -32,7 +33,7 @@ class Row:
 
     record: JobRecord
     payload: str
-    why: str | None = None
+    why: Why | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +115,10 @@ async def _rows(visit: Visit, asked: Asked, seen: Sequence[Seen], start: int | N
     return [Row(one.record, _payload(one, secrets), whys.get(one.record.id)) for one in seen]
 
 
-async def _whys(visit: Visit, asked: Asked, records: Sequence[JobRecord], start: int | None) -> Mapping[str, str]:
+async def _whys(visit: Visit, asked: Asked, records: Sequence[JobRecord], start: int | None) -> Mapping[str, Why]:
     if asked.state not in WAITING_STATES:
         return {}
-    told = await whys_of_page(visit.control.broker, asked.queue, records, start)
-    return {job_id: why.sentence for job_id, why in told.items()}
+    return await whys_of_page(visit.control.broker, asked.queue, records, start)
 
 
 def _payload(seen: Seen, secrets: Secrets) -> str:
