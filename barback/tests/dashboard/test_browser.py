@@ -1,10 +1,12 @@
 """In a real browser, over a real server: what the pages show, and what they do (B2)."""
 
 import re
+from datetime import UTC, datetime
 
 from playwright.sync_api import Page, expect
 
 from barback.broker import NewJob
+from barback.options import JobOptions
 
 from . import hostile
 from .conftest import OpenPage, Site
@@ -105,6 +107,27 @@ def test_what_cannot_be_undone_is_asked_first(site: Site, page: Page) -> None:
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     expect(page.locator(".said")).to_have_text("2 jobs removed.")
     assert site.run(site.broker.counts(site.queues[0]))["failed"] == 0
+
+
+def test_an_address_says_nothing_of_what_was_done_once_it_was_told(site: Site, page: Page) -> None:
+    fail(site, "a")
+    page.goto(f"{list_of(site, 'failed')}&q=name:a&did=retry&count=3")
+    expect(page.locator(".said")).to_have_text("3 jobs retried.")
+    assert page.url == f"{list_of(site, 'failed')}&q=name%3Aa"
+    page.reload()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator(".said")).to_have_count(0)
+
+
+def test_until_when_a_job_waits_is_told_in_the_readers_zone(site: Site, page: Page) -> None:
+    """Of a summer's day two hours ahead of UTC, whatever the machine's zone."""
+    due_at = datetime(2037, 7, 1, 10, 0, tzinfo=UTC).timestamp()
+    add(site, "a", options=JobOptions(job_id="a", delay_s=due_at - site.broker.now()))
+    for address in (list_of(site, "delayed"), f"{site.url}/job?queue={site.queues[0]}&id=a"):
+        page.goto(address)
+        expect(page.locator(".why, .why-row")).to_contain_text(
+            re.compile(r"Until 1 Jul 2037, (12:00:0|11:59:5)\d CEST\.")
+        )
 
 
 def test_without_javascript_everything_can_still_be_read_and_done(site: Site, open_page: OpenPage) -> None:

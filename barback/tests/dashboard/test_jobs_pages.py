@@ -208,6 +208,7 @@ async def test_why_something_was_not_done_is_told(
     await broker._connection.run("DEL", f"bull:{queue_name}:j-0")
     await broker._connection.run("SET", f"bull:{queue_name}:j-0", "no hash")
     answer = await act(client, page, "remove")
+    await broker._connection.run("DEL", f"bull:{queue_name}:j-0")
     assert await said(client, answer) == "1 was not: Redis refused it, as the log of the dashboard tells."
 
 

@@ -205,10 +205,11 @@ class Broken(Memory):
 
 async def test_without_redis_it_says_so_and_waits_for_it(client_of: ClientOf) -> None:
     client = client_of(app_over(Broken(BrokerUnavailable("Redis at s3cret cannot be reached")), "mail"))
-    answer = await client.get("/?x=1")
+    answer = await client.get("/?x=1&did=retry&count=3")
     assert answer.status_code == 503
     assert "Redis is away" in answer.text
     assert 'data-comes-back="/?x=1"' in answer.text
+    assert "3 jobs retried" not in answer.text
     assert "s3cret" not in answer.text
 
 

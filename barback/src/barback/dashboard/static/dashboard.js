@@ -27,7 +27,7 @@
   function showTimes() {
     for (const time of all("time[datetime]")) {
       const date = new Date(time.dateTime);
-      put(time, "textContent", ago(date));
+      put(time, "textContent", "when" in time.dataset ? exact.format(date) : ago(date));
       put(time, "title", exact.format(date));
     }
   }
@@ -141,6 +141,10 @@
     if (button.dataset.opens) one(`#${button.dataset.opens}`).showModal();
     if (button.dataset.copy) navigator.clipboard?.writeText(one(`#${button.dataset.copy}`).textContent);
   });
+
+  // An address that is shared, or looked at again, says nothing of what was done once.
+  const said = one("[data-said]");
+  if (said) history.replaceState(history.state, "", said.dataset.said + location.hash);
 
   // ── live ──────────────────────────────────────────────────────────────────────────────────────────────
   function tell(problem) {
