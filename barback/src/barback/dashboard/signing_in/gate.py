@@ -21,7 +21,7 @@ from barback.dashboard.signing_in.refusals import (
     role_too_low,
     sign_in_first,
 )
-from barback.dashboard.signing_in.roles import Role
+from barback.dashboard.signing_in.roles import Role, User
 from barback.dashboard.signing_in.security_headers import with_security_headers
 
 SIGN_OUT_PATH = "/sign-out"
@@ -34,8 +34,9 @@ READING, SENDING = ("GET", "HEAD"), ("GET", "HEAD", "POST")
 class Gate:
     """The ASGI app around the dashboard. `scope["user"]` is who is signed in, and None on the public pages.
 
-    `ways` None: whoever mounts the dashboard asks who it is, and the user is always None; what another site may not do
-    holds all the same. `scope["barback.session"]`: whether they are known by a session that can be ended here.
+    `ways` None: whoever mounts the dashboard asks who it is, and may say so by a `User` in `scope["user"]`, whose role
+    then holds; what another site may not do holds all the same. `scope["barback.session"]`: whether they are known by a
+    session that can be ended here.
     """
 
     app: ASGIApp
@@ -75,13 +76,18 @@ class Gate:
         reads = request.method in SAFE_METHODS
         if not reads and not is_own(request.headers, caller, self.origins):
             return refusal(request, 403, "This did not come from a page of the dashboard (see DASHBOARD_ORIGIN).")
-        if self.ways is None or _is_public(request):
-            return None
-        known = await self.ways.known(request, caller)
+        known = await self._known(request, caller)
         if known is None:
-            return sign_in_first(request)
+            return None if self.ways is None or _is_public(request) else sign_in_first(request)
         needed = Role.VIEWER if reads else Role.OPERATOR
         return known if known.user.may(needed) else role_too_low(request, needed.word)
+
+    async def _known(self, request: Request, caller: Caller) -> Known | None:
+        if self.ways is None:
+            user = request.scope.get("user")
+            # Anything else is the host's own kind of user.
+            return Known(user) if isinstance(user, User) else None
+        return None if _is_public(request) else await self.ways.known(request, caller)
 
     def _limit_of(self, request: Request) -> BodyLimit:
         return USUAL if self.ways is None or not _is_public(request) else FROM_STRANGERS
