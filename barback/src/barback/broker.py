@@ -265,6 +265,8 @@ class JobRecord:
     schedule_id: str | None = None
     parent: str | None = None
     """`queue:job id`."""
+    worker: str | None = None
+    """The name of the worker that started it last; None: it was not started, or by one that has no name."""
 
 
 ListedState = Literal["waiting", "prioritized", "delayed", "active", "completed", "failed", "waiting-children"]

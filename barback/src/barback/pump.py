@@ -9,6 +9,7 @@ the broker is back.
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -29,6 +30,7 @@ from barback.errors import BarbackError
 from barback.outage import Outage
 from barback.running import RunningJobs
 from barback.telemetry.meter import Outcomes
+from barback.told_attempt import ToldAttempt, with_attempt
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.worker")
 
@@ -69,7 +71,7 @@ class Pump:
         self._failures = 0
         self._suspicious = False
         """The last jobs fetched were such as must run alone. More may follow: one at a time, then."""
-        running.tell(self._settle, self._wake.set)
+        running.tell(self._ended, self._wake.set)
 
     @property
     def busy(self) -> bool:
@@ -181,6 +183,13 @@ class Pump:
         # Another worker may be free for them, and ours will be. Each goes to the very front: the last one first.
         for job in reversed(refused):
             self._settle(job, HandedBack(begun=False))
+
+    def _ended(self, job: FetchedJob, outcome: Outcome) -> None:
+        if isinstance(outcome, Failed | Retry) and outcome.stacktrace:
+            now = self._broker.now()
+            told = ToldAttempt(job.attempt, self._lease.worker, max(0.0, now - job.started_at), now)
+            outcome = replace(outcome, stacktrace=with_attempt(outcome.stacktrace, told))
+        self._settle(job, outcome)
 
     def _settle(self, job: FetchedJob, outcome: Outcome) -> None:
         self._outbox.append(Settlement(job, outcome))

@@ -21,6 +21,7 @@ async def test_a_fetched_job_carries_all_its_handler_needs(queue: QueueUnderTest
     assert job.added_at <= job.started_at == pytest.approx(queue.broker.now(), abs=1.0)
     record = await queue.get(job_id)
     assert (record.state, record.starts, record.started_at) == ("active", 1, job.started_at)
+    assert record.worker == LEASE.worker
 
 
 async def test_jobs_are_fetched_in_the_order_of_their_adding(queue: QueueUnderTest) -> None:

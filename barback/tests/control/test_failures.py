@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import time
+from dataclasses import replace
 from urllib.parse import quote, unquote
 
 import pytest
@@ -25,6 +26,7 @@ from barback.control.failures import (
 from barback.control.matching import matches
 from barback.control.query import Query, parse
 from barback.options import JobOptions
+from barback.told_attempt import ToldAttempt, with_attempt
 
 from .conftest import Store
 
@@ -63,6 +65,13 @@ def test_stack_traces_of_node_are_read_too() -> None:
             "TypeError", "dist/jobs/process.js in processCafe", "Cannot read properties of undefined (reading <text>)"
         )
     }
+
+
+def test_who_made_an_attempt_and_when_makes_no_difference() -> None:
+    traces = [with_attempt(PYTHON.format(line=7), ToldAttempt(n, f"bar-{n}", n, 1e9 + n)) for n in (1, 2)]
+    records = [replace(failed(trace, "ReadTimeout: no answer", 1.0), stacktraces=(trace,)) for trace in traces]
+    [found] = group_records(records, 2.0)
+    assert found.fingerprint == fingerprint("ReadTimeout: no answer", PYTHON.format(line=7))
 
 
 def test_other_errors_have_other_fingerprints() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from barback.broker import JobRecord
 from barback.control.timeline import Moment, tell, waited_s
 from barback.options import JobOptions
+from barback.told_attempt import ToldAttempt, with_attempt
 
 JOB = JobRecord("cafes", "1", "process", "waiting", "{}", JobOptions(attempts=3), 100.0)
 
@@ -73,3 +74,21 @@ def test_every_other_state_has_its_end() -> None:
     assert kinds(JOB) == ["added", "waiting"]
     assert kinds(replace(JOB, state="waiting-children")) == ["added", "waiting"]
     assert kinds(replace(JOB, state="unknown")) == ["added"]
+
+
+def test_who_made_an_attempt_and_how_long_it_took_is_told_where_it_is_known() -> None:
+    first = with_attempt("Traceback\nBeanError: none", ToldAttempt(1, "bar-1", 3.5, 150.0))
+    last = with_attempt("the last", ToldAttempt(3, "bar-2", 10.0, 200.0))
+    record = replace(
+        JOB, state="failed", attempts_made=3, starts=3, started_at=190.0, finished_at=200.0,
+        stacktraces=(first, "of Node", last), worker="bar-2",
+    )  # fmt: skip
+    assert tell(record)[1:] == [
+        Moment("failed-attempt", "Attempt 1 failed on bar-1", 150.0, 1, 3.5, "Traceback\nBeanError: none"),
+        Moment("failed-attempt", "Attempt 2 failed", attempt=2, detail="of Node"),
+        Moment("failed", "Failed for good after 3 of 3 attempts, the last one on bar-2", 200.0, 3, 10.0, "the last"),
+    ]
+    assert tell(replace(record, state="completed"))[-1].text == "Completed on bar-2"
+    assert tell(replace(record, state="active"))[-1].text == "Attempt 4 runs on bar-2"
+    # A person retried it: nobody has started it since.
+    assert tell(replace(record, state="waiting", started_at=None))[-1].text == "Waits for attempt 4 of 3"

@@ -35,6 +35,7 @@ from barback.pump import UNWRITABLE, Pump
 from barback.quarantine import Quarantine
 from barback.registry import Registry
 from barback.running import RunningJobs
+from barback.told_attempt import ToldAttempt, split_attempt
 
 from .eventually import until
 
@@ -299,6 +300,26 @@ async def test_an_outcome_that_the_broker_did_not_come_to_is_written_by_the_next
         handlers.end()
         await until(lambda: pump.counts["completed"])
     assert [outcomes for outcomes, _ in watched.asked if outcomes] == [[Completed()]] * 3
+
+
+async def test_of_an_attempt_that_failed_it_is_kept_who_made_it_and_how_long_it_took_once(watched: Watched) -> None:
+    @job("any", queue=QUEUE, attempts=2)
+    async def fails(payload: NoPayload, ctx: Context[None]) -> None:
+        await watched.move_clock(3.5)
+        raise ValueError("no luck")
+
+    untried = [Settled.UNTRIED]
+    watched.answer = lambda _: untried.pop() if untried else None
+    await Producer(watched)(fails, NOTHING)
+    async with pumping(watched, fails, 1) as pump:
+        await until(lambda: pump.counts["retried"] == 1)
+        await settled()
+    record = await watched.get(QUEUE, "1")
+    assert record
+    stacktrace, told = split_attempt(record.stacktraces[0])
+    assert stacktrace.endswith("ValueError: no luck")
+    assert told == ToldAttempt(1, "tester", 3.5, record.added_at + 3.5)
+    assert record.worker == "tester"
 
 
 async def test_an_outcome_that_breaks_the_broker_becomes_a_plain_failure(watched: Watched, handlers: Handlers) -> None:

@@ -388,6 +388,7 @@ def decode_record(keys: Keys, job_id: str, state: State, fields: Fields) -> JobR
         deduplication_id=fields.get("deid"),
         schedule_id=fields.get("rjk"),
         parent=parent.removeprefix(f"{keys.prefix}:") if parent else None,
+        worker=fields.get("pb") or None,
     )
 
 

@@ -10,6 +10,7 @@ from barback.broker import JobRecord
 from barback.control.query import Query, Term
 from barback.inspector import Inspector
 from barback.printable import printable, printable_lines
+from barback.told_attempt import split_attempt
 
 NEWEST = 20_000
 """Failed jobs that are grouped; older ones are not looked at."""
@@ -143,7 +144,8 @@ def fingerprint_of(record: JobRecord) -> Fingerprint:
 
 
 def _newest(record: JobRecord) -> str:
-    return record.stacktraces[-1] if record.stacktraces else ""
+    # Who made the attempt, and when, makes no difference.
+    return split_attempt(record.stacktraces[-1])[0] if record.stacktraces else ""
 
 
 def _summarize_all(found: Iterable[_Member], now: float) -> list[FailureGroup]:

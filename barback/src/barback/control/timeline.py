@@ -1,7 +1,8 @@
 """A job's story, from what is stored of it. Pure.
 
-BullMQ keeps when a job was added, when its last attempt started, and when it finished; of failed attempts it keeps the
-newest stack traces, without a time. What it does not keep is said to be unknown, never guessed.
+BullMQ keeps when a job was added, when and by whom its last attempt started, and when it finished; of failed attempts
+it keeps the newest stack traces. Who made those, and when, our workers write in them (`told_attempt`); Node's do not.
+What is not kept is said to be unknown, never guessed.
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Literal
 
 from barback.broker import JobRecord
 from barback.control.why import describe_s
+from barback.told_attempt import split_attempt
 
 Kind = Literal["added", "earlier", "failed-attempt", "interrupted", "waiting", "running", "completed", "failed"]
 
@@ -56,9 +58,17 @@ def _attempts(record: JobRecord) -> Iterator[Moment]:
         yield Moment("earlier", f"Failed in {attempts} before it was retried", detail="\n\n".join(before))
     lost = failed - len(own)
     for attempt in range(1, failed + 1):
-        detail = own[attempt - 1 - lost] if attempt > lost else ""
-        unknown = "" if detail else " (its error is not kept)"
-        yield Moment("failed-attempt", f"Attempt {attempt} failed{unknown}", attempt=attempt, detail=detail)
+        yield _failed(attempt, own[attempt - 1 - lost] if attempt > lost else "")
+
+
+def _failed(attempt: int, stacktrace: str) -> Moment:
+    if not stacktrace:
+        return Moment("failed-attempt", f"Attempt {attempt} failed (its error is not kept)", attempt=attempt)
+    detail, told = split_attempt(stacktrace)
+    if told is None:
+        return Moment("failed-attempt", f"Attempt {attempt} failed", attempt=attempt, detail=detail)
+    what = f"Attempt {attempt} failed on {told.worker}"
+    return Moment("failed-attempt", what, told.ended_at, attempt, told.lasted_s, detail)
 
 
 def _interruptions(record: JobRecord) -> Iterator[Moment]:
@@ -79,7 +89,7 @@ def _now(record: JobRecord, due_at: float | None) -> Iterator[Moment]:
         case "completed" | "failed":
             yield _finished(record)
         case "active":
-            yield Moment("running", f"Attempt {attempt} runs", record.started_at, attempt)
+            yield Moment("running", f"Attempt {attempt} runs{_on(record)}", record.started_at, attempt)
         case "delayed":
             what = f"Waits for attempt {attempt}" if record.attempts_made else "Waits"
             yield Moment("waiting", f"{what} until it is due", due_at)
@@ -95,13 +105,28 @@ def _finished(record: JobRecord) -> Moment:
     attempt = record.attempts_made or None
     lasted_s = _between(record.started_at, record.finished_at)
     if record.state == "completed":
-        return Moment("completed", "Completed", record.finished_at, attempt, lasted_s, record.result or "")
+        return Moment(
+            "completed", f"Completed{_on(record)}", record.finished_at, attempt, lasted_s, record.result or ""
+        )
     of = f" after {record.attempts_made} of {record.options.attempts} attempts" if attempt else ""
-    return Moment("failed", f"Failed for good{of}", record.finished_at, attempt, lasted_s, _error(record))
+    return Moment(
+        "failed", f"Failed for good{of}{_last_on(record)}", record.finished_at, attempt, lasted_s, _error(record)
+    )
 
 
 def _error(record: JobRecord) -> str:
-    return (record.stacktraces[-1] if record.stacktraces else "") or record.failed_reason or ""
+    newest = split_attempt(record.stacktraces[-1])[0] if record.stacktraces else ""
+    return newest or record.failed_reason or ""
+
+
+def _on(record: JobRecord) -> str:
+    # The name stays when a person retries the job; its start does not.
+    return f" on {record.worker}" if record.worker and record.started_at is not None else ""
+
+
+def _last_on(record: JobRecord) -> str:
+    on = _on(record)
+    return f", the last one{on}" if on else ""
 
 
 def _between(start: float | None, end: float | None) -> float | None:

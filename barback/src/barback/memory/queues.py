@@ -48,6 +48,7 @@ class StoredJob:
     deferred_failure: str | None = None
     stacktraces: tuple[str, ...] = ()
     started_at: float | None = None
+    worker: str | None = None
     finished_at: float | None = None
     logs: list[str] = field(default_factory=list[str])
     pending: dict[JobKey, None] = field(default_factory=dict[JobKey, None])
@@ -273,4 +274,5 @@ def record(queue: Queue, job: StoredJob) -> JobRecord:
         deduplication_id=job.deduplication_id,
         schedule_id=job.schedule_id,
         parent=str(job.parent) if job.parent else None,
+        worker=job.worker or None,
     )

@@ -61,6 +61,7 @@ def _start(queue: Queue, job: StoredJob, lease: Lease, now: float) -> FetchedJob
     queue.to_active(job)
     job.starts += 1
     job.started_at = now
+    job.worker = lease.worker
     return FetchedJob(
         queue=queue.name,
         id=job.id,
