@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from barback.broker import Failed, Lease, NewJob, Settlement
 from barback.bullmq import BullMQBroker
 from barback.control import audit
-from barback.control.actions import Progress
+from barback.control.actions import Preview, Progress
 from barback.dashboard import Control, Live, create_app
 from barback.dashboard.action_forms import KINDS
 from barback.dashboard.signing_in import Role, User
@@ -91,6 +91,20 @@ async def test_the_number_comes_first_and_the_form_means_the_same_jobs(
     answer = await client.post("/bulk/start", data=fields(page) | {"action": "retry"})
     assert told(await to_the_end(client, answer)) == {"done": "2", "skipped": "0", "not possible": "0", "in all": "2"}
     assert await broker.inspector.count(queue_name, "failed") == 1
+
+
+async def test_a_number_that_is_not_known_is_not_said_to_be_none(
+    client: httpx2.AsyncClient, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing_yet(*_: object) -> Preview:
+        return Preview(0, exact=False)
+
+    monkeypatch.setattr("barback.dashboard.routes.bulk.preview", nothing_yet)
+    page = (await client.get("/bulk/choose", params={"queue": queue_name, "state": "failed", "q": "error:A"})).text
+    assert "Nobody knows yet how many jobs" in page
+    assert "Counting ended before it found one" in page
+    assert "Remove all that match for good?" in page
+    assert "0 jobs" not in page
 
 
 @pytest.mark.parametrize("state", ["waiting", "delayed", "active", "completed", "failed", "prioritized"])
@@ -188,7 +202,10 @@ async def test_who_may_only_look_sees_no_buttons(
     page = (await client.get("/bulk/choose", params={"queue": queue_name, "state": "failed"})).text
     assert "1 job<" in page
     assert 'name="action"' not in page
-    assert "All 1…" not in (await client.get("/jobs", params={"queue": queue_name, "state": "failed"})).text
+    listed = (await client.get("/jobs", params={"queue": queue_name, "state": "failed"})).text
+    for act in ("All 1…", 'type="checkbox"', "data-selection", "act on all that match"):
+        assert act not in listed
+        assert act in (await client_of(app).get("/jobs", params={"queue": queue_name, "state": "failed"})).text
 
 
 async def test_who_did_it_is_in_the_audit_log(
