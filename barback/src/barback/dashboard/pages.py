@@ -87,13 +87,12 @@ class Visit:
     @property
     def may_remove_all(self) -> bool:
         """Whether jobs may be removed that nobody has looked at one by one."""
-        return self.user is None or self.user.may(Role.ADMIN)
+        return self.may("admin")
 
     @property
     def who(self) -> str:
         """Who asks; empty: nobody was asked."""
-        user: User | None = self.request.scope.get("user")
-        return user.name if user is not None else ""
+        return "" if self.user is None else self.user.name
 
     async def record(self, did: str, queue: str, subject: str = "", progress: Progress | None = None) -> None:
         """Write down what was just done: a job's id, a query, a schedule; nothing: the queue itself."""
