@@ -18,6 +18,15 @@ from .sample import add, wait_until
 from .test_places import beat, put_schedule
 
 INKED = "canvas => canvas.toDataURL()"
+COLOURED = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let found = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    const [red, green, blue, opacity] = data.slice(i, i + 4);
+    if (opacity > 128 && Math.max(red, green, blue) - Math.min(red, green, blue) > 60) found++;
+  }
+  return found;
+}"""
 
 
 def count(site: Site, **counts: int) -> None:
@@ -49,9 +58,19 @@ def test_the_chart_is_drawn_in_the_colours_of_the_theme_and_has_its_figures_besi
     light = plots.first.evaluate(INKED)
     page.get_by_role("button", name="Switch between light and dark").click()
     wait_until(page, lambda: plots.first.evaluate(INKED) != light)
-    page.get_by_role("link", name="7d").click()
-    expect(page.get_by_role("link", name="7d")).to_have_attribute("aria-current", "true")
+    page.get_by_role("link", name="7d", exact=True).click()
+    expect(page.get_by_role("link", name="7d", exact=True)).to_have_attribute("aria-current", "true")
     expect(page.locator(".plot canvas")).to_have_count(2)
+
+
+def test_of_a_single_figure_a_point_is_drawn(site: Site, page: Page) -> None:
+    told = {"completed": 1, f"wait:{bin_of(0.2)}": 1, f"run:{bin_of(1.5)}": 1}
+    site.run(site.broker.board.count([Counted(site.queues[0], 60, site.broker.now() - 600, told, 7200)], "w", 1))
+    page.goto(f"{site.url}?queue={site.queues[0]}")
+    durations = page.locator(".plot canvas").nth(1)
+    expect(durations).to_be_visible()
+    # Only what is drawn of figures has colour; the text and lines beside it are grey.
+    wait_until(page, lambda: durations.evaluate(COLOURED) > 8)
 
 
 def test_the_chart_stays_while_the_page_lives(site: Site, page: Page) -> None:
@@ -86,10 +105,10 @@ def test_a_schedule_is_paused_resumed_and_run_now(site: Site, page: Page) -> Non
     page.get_by_role("button", name="Run now hourly").click()
     expect(page.locator(".said")).to_have_text("Its job is enqueued.")
     page.get_by_role("button", name="Pause hourly").click()
-    expect(page.locator(".badge.paused")).to_have_text("paused, run by hand")
+    expect(page.locator(".badge.paused")).to_have_text("paused")
     expect(page.get_by_role("button", name="Run now hourly")).to_have_count(0)
     page.get_by_role("button", name="Resume hourly").click()
-    expect(page.locator(".badge.paused")).to_have_text("not put yet, run by hand")
+    expect(page.locator(".badge.paused")).to_have_text("not put yet")
     page.get_by_role("link", name="Audit log").click()
     mine = page.get_by_role("row").filter(has_text=site.queues[0])
     expect(mine.get_by_role("rowheader")).to_have_text(["resume schedule", "pause schedule", "run schedule"])

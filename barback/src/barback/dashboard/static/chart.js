@@ -29,6 +29,9 @@
     tip.textContent = `${told.format(chart.data[0][index] * 1000)}: ${values.join(", ")}`;
   }
 
+  // A line through one point is none; of many, points would be noise.
+  const isSparse = (chart, index) => chart.data[index].filter((value) => value != null).length <= 12;
+
   function draw(plot) {
     const keys = SERIES[plot.dataset.plot];
     const lines = { stroke: () => colourOfText(plot), ticks: { show: false }, font: "11px system-ui" };
@@ -38,7 +41,7 @@
       {
         width: plot.clientWidth,
         height: HEIGHT,
-        padding: [10, 18, 0, 0],
+        padding: [10, 32, 0, 0],
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false }, points: { size: 5 } },
         scales: { y: { range: (_, __, most) => [0, Math.max(most || 0, plot.dataset.plot === "jobs" ? 4 : 0.01) * 1.05] } },
@@ -46,7 +49,7 @@
           { ...lines, grid: { show: false }, space: 60, size: 24, values: moments },
           { ...lines, grid, space: 32, size: 44, values: (_, values) => values.map((value) => number.format(value)) },
         ],
-        series: [{}, ...keys.map((key) => ({ label: key, stroke: () => colourOf(key), width: 1.5, spanGaps: true, points: { size: 3 } }))],
+        series: [{}, ...keys.map((key) => ({ label: key, stroke: () => colourOf(key), width: 1.5, spanGaps: true, points: { show: isSparse, size: 4, width: 0, fill: () => colourOf(key) } }))],
         hooks: { setCursor: [(it) => tell(it, tip, keys)] },
       },
       figures(keys),
