@@ -276,7 +276,20 @@ async def test_each_action_is_written_down_before_and_after_it(
     assert [(one.did, one.count) for one in told] == [
         ("begin promote", 0), ("promote", 12), ("begin remove", 0), ("remove", 0)
     ]  # fmt: skip
-    assert told[0].subject == f"{', '.join(ids(page)[:10])} and 2 more"
+    first = ids(await ask(client, queue_name))[:10]
+    assert told[0].subject == f"{', '.join(first)} and 2 more"
+    shown = (await client.get("/audit")).text
+    assert re.search(r'<a href="/job\?queue=\w+&amp;id=j-9"><bdi>j-9</bdi></a> and 2 more</span>', shown)
+    assert 'href="/bulk/all"' in shown
+
+
+async def test_where_nothing_matches_other_states_are_offered(
+    client: httpx2.AsyncClient, broker: BullMQBroker, queue_name: str
+) -> None:
+    await add(broker, queue_name, 1)
+    page = await ask(client, queue_name, "completed", q="name:send")
+    [offered] = re.findall(r"Look among those that are (.*?)</p>", page)
+    assert re.findall(r'href="([^"]+)"', unescape(offered)) == [f"/jobs?queue={queue_name}&state=waiting&q=name%3Asend"]
 
 
 # ── what is shown of a job ──────────────────────────────────────────────────────────────────────────────

@@ -70,8 +70,8 @@ async def test_a_schedule_is_told_in_plain_english_and_acted_on(
     assert len(re.findall(r"<li><time ", shown)) == 5
     for action, said, badge in (
         ("run", "Its job is enqueued.", "run by hand"),
-        ("pause", "The schedule is paused", "paused, run by hand"),
-        ("resume", "The schedule is resumed", "not put yet, run by hand"),
+        ("pause", "The schedule is paused", "paused"),
+        ("resume", "The schedule is resumed", "not put yet"),
     ):
         form = {"queue": queue_name, "id": "hourly", "action": action}
         answer = await client.post("/schedules/act", data=form)

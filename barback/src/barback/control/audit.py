@@ -16,7 +16,8 @@ KEPT = 10_000
 class Action:
     """What somebody did. `subject`: a job's id, a query, a schedule, or nothing, the queue being meant.
 
-    `refused`: to how many it could not be done. Payloads are never part of it.
+    `refused`: to how many it could not be done. `jobs`: the ids with which `subject` begins, if that names jobs, as a
+    text of several of them cannot be read back. Payloads are never part of it.
     """
 
     who: str
@@ -25,6 +26,7 @@ class Action:
     subject: str = ""
     count: int = 1
     refused: int = 0
+    jobs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

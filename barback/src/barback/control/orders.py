@@ -14,6 +14,9 @@ from barback.control.actions import Chosen, Progress, Selection, apply
 from barback.errors import BarbackError
 from barback.inspector import Action, Operator
 
+TOLD_IDS = 10
+"""Of several jobs the audit log names so many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -28,6 +31,12 @@ class Order:
     @property
     def queue(self) -> str:
         return self.selection.queue if isinstance(self.selection, Chosen) else self.selection.listing.queue
+
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """Those that the audit log names; none of all that match."""
+        targets = self.selection.targets if isinstance(self.selection, Chosen) else ()
+        return tuple(target.job_id for target in targets[:TOLD_IDS])
 
 
 class Store(Protocol):
@@ -67,4 +76,5 @@ async def record_end(store: Store, order: Order, progress: Progress) -> None:
 
 
 async def _record(store: Store, order: Order, did: str, count: int, refused: int) -> None:
-    await audit.record(store.board, audit.Action(order.who, did, order.queue, order.subject, count, refused))
+    action = audit.Action(order.who, did, order.queue, order.subject, count, refused, order.jobs)
+    await audit.record(store.board, action)

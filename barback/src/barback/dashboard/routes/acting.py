@@ -13,16 +13,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from barback.control.actions import Chosen, Progress
-from barback.control.orders import Order, carry_out
+from barback.control.orders import TOLD_IDS, Order, carry_out
 from barback.dashboard.action_forms import kinds_in, read_action
 from barback.dashboard.pages import Visit
 from barback.dashboard.selecting import Asked, read, read_target
 from barback.inspector import NotRemoved, Target
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.dashboard")
-
-TOLD_IDS = 10
-"""Of several jobs the audit log names so many."""
 
 
 @dataclass(frozen=True, slots=True)
