@@ -1,0 +1,109 @@
+"""In a browser: a click enqueues in TypeScript, Python works it, and Python's dashboard is a page of the Next.js app."""
+
+import contextlib
+from collections.abc import Generator
+
+import psycopg
+import pytest
+from playwright.sync_api import Page, expect
+
+from ..rows import run
+from .conftest import Built, Surroundings
+
+pytestmark = pytest.mark.slow
+
+PASSWORD = "a glass of rye, neat"
+CITIES = "insert into cities (slug, name) select 'city-' || n, 'City ' || n from generate_series(100, 349) n"
+
+
+@contextlib.contextmanager
+def held(database: str, city: str) -> Generator[None]:
+    """Nobody can count this city meanwhile."""
+    with psycopg.connect(database) as connection:
+        connection.execute("select 1 from cities where slug = %s for update", (city,))
+        yield
+
+
+def test_a_click_enqueues_a_job_and_its_page_follows_python_to_the_end(
+    site: str, surroundings: Surroundings, database: str, page: Page
+) -> None:
+    """P28. Three batches of cities; the second one waits until the page has shown how far the job is."""
+    run(database, CITIES)
+    page.goto(site)
+    page.get_by_role("button", name="Count").click()
+    status = page.get_by_role("status")
+    expect(status).to_have_text("Waiting for a worker …")
+    with surroundings.worker():
+        with held(database, "city-220"):
+            expect(status).to_contain_text("40 %")
+            expect(page.get_by_role("progressbar")).to_have_attribute("value", "40")
+            # Whoever comes later, or again, sees it too.
+            page.reload()
+            expect(status).to_contain_text("40 %")
+        expect(status).to_have_text("Counted 0 cafes in 250 cities; 0 are published.")
+    page.reload()
+    expect(status).to_have_text("Counted 0 cafes in 250 cities; 0 are published.")
+
+
+def test_a_job_that_fails_says_why(site: str, surroundings: Surroundings, page: Page) -> None:
+    """P28."""
+    page.goto(site)
+    page.get_by_label("City").fill("nowhere")
+    page.get_by_role("button", name="Count").click()
+    with surroundings.worker():
+        expect(page.get_by_role("status")).to_have_text("Failed: There is no city with the slug 'nowhere'.")
+
+
+def test_pythons_dashboard_is_a_page_of_the_app(
+    built: Built, site: str, surroundings: Surroundings, page: Page
+) -> None:
+    """B1, B5, B7. For whoever sits at this machine: pages, files, the stream of events, and what is done."""
+    with surroundings.dashboard(built.dashboard_port):
+        page.goto(site)
+        page.get_by_role("button", name="Count").click()
+        expect(page.get_by_role("status")).to_be_visible()
+        page.get_by_role("link", name="Queues").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Queues")
+        page.get_by_role("link", name="waiting 1").click()
+        assert page.url.startswith(f"{site}/dashboard/queues/")
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        page.evaluate("window.stayed = true")
+        page.get_by_role("button", name="Pause").click()
+        expect(page.get_by_role("button", name="Resume")).to_be_visible()
+        page.get_by_role("button", name="Resume").click()
+        expect(page.get_by_role("button", name="Pause")).to_be_visible()
+
+
+def test_news_come_through_the_rewrite_as_they_happen(
+    built: Built, site: str, surroundings: Surroundings, page: Page
+) -> None:
+    """B5, B7."""
+    with surroundings.dashboard(built.dashboard_port):
+        page.goto(f"{site}/dashboard/queues")
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        page.evaluate("window.stayed = true")
+        other = page.context.new_page()
+        other.goto(site)
+        other.get_by_role("button", name="Count").click()
+        expect(page.get_by_role("link", name="waiting 1")).to_be_visible()
+        assert page.evaluate("window.stayed") is True
+
+
+def test_one_signs_in_and_acts_through_the_rewrite(
+    built: Built, site: str, surroundings: Surroundings, page: Page
+) -> None:
+    """B1, B7."""
+    with surroundings.dashboard(built.dashboard_port, DASHBOARD_PASSWORD=PASSWORD):
+        page.goto(site)
+        page.get_by_role("button", name="Count").click()
+        expect(page.get_by_role("status")).to_be_visible()
+        page.get_by_role("link", name="Queues").click()
+        page.get_by_label("Name").fill("admin")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("link", name="waiting 1").click()
+        page.get_by_role("button", name="Pause").click()
+        expect(page.get_by_role("button", name="Resume")).to_be_visible()
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+        assert page.url.startswith(f"{site}/dashboard/queues/sign-in")
