@@ -4,6 +4,7 @@ BarbackError
 ├── UsageError            bad input: fix what you typed; exit code 2
 │   ├── SettingsError     one message names every wrong setting
 │   ├── DeclarationError  a job, schedule or app is declared wrongly
+│   │   └── NoJobs        the package of an app's jobs is empty
 │   ├── UnknownJob        no job of that name; says which one was probably meant
 │   ├── UnknownQueue
 │   ├── InvalidPayload    has `.fields`: one line for each wrong field
@@ -19,6 +20,7 @@ Unrecoverable, RetryLater are not errors of barback: handlers raise them to say 
 from collections.abc import Iterable
 from difflib import get_close_matches
 from math import isfinite
+from types import ModuleType
 
 
 class BarbackError(Exception):
@@ -39,6 +41,17 @@ class SettingsError(UsageError):
 
 class DeclarationError(UsageError):
     """A job, schedule or app is declared in a way that cannot work."""
+
+
+class NoJobs(DeclarationError):
+    """There is no job in the package that shall hold an app's."""
+
+    def __init__(self, package: ModuleType) -> None:
+        super().__init__(
+            f"App(jobs=…): no job is declared in package '{package.__name__}'. "
+            "`barback new job send-receipt` writes the first one."
+        )
+        self.package = package
 
 
 class UnknownJob(UsageError):

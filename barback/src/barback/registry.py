@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import cast
 
-from barback.errors import DeclarationError, UnknownJob, UnknownQueue, UsageError
+from barback.errors import DeclarationError, NoJobs, UnknownJob, UnknownQueue, UsageError
 from barback.job import AnyJob, Job
 
 
@@ -106,7 +106,7 @@ def find_jobs(package: ModuleType) -> tuple[AnyJob, ...]:
     for module in modules:
         jobs.update((cast("AnyJob", value), None) for value in vars(module).values() if isinstance(value, Job))
     if not jobs:
-        raise DeclarationError(f"App(jobs=…): no job is declared in package '{package.__name__}'.")
+        raise NoJobs(package)
     return tuple(jobs)
 
 

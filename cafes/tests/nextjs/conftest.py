@@ -1,4 +1,4 @@
-"""examples/nextjs as it is installed and built from its lock file, beside the dashboard and a worker, each a process."""
+"""examples/nextjs, installed and built from its lock file, beside the dashboard and a worker, each a process."""
 
 import contextlib
 import os
@@ -79,14 +79,18 @@ class Surroundings:
 
     @contextlib.contextmanager
     def running(
-        self, *command: str, folder: Path = ROOT, ready: str | None = None, **environment: str
+        self,
+        *command: str,
+        folder: Path = ROOT,
+        ready: str | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> Generator[None]:
         """A process, from when it answers at `ready` to the end of the block; that it ended well."""
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env={**os.environ, **self.environment, **environment},
+                env={**os.environ, **self.environment, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -118,7 +122,7 @@ class Surroundings:
     def dashboard(self, port: int, **environment: str) -> contextlib.AbstractContextManager[None]:
         """`barback dashboard`."""
         command = (sys.executable, "-m", "barback.cli", "dashboard", f"--port={port}")
-        return self.running(*command, ready=f"http://127.0.0.1:{port}/dashboard/queues/sign-in", **environment)
+        return self.running(*command, ready=f"http://127.0.0.1:{port}/", environment=environment)
 
 
 def _answers(url: str) -> bool:
@@ -147,7 +151,7 @@ def site(built: Built, surroundings: Surroundings) -> Iterator[str]:
     # Not through npm, which does not pass a signal on.
     command = ("node", "node_modules/next/dist/bin/next", "start", "--hostname=127.0.0.1", f"--port={port}")
     url = f"http://127.0.0.1:{port}"
-    with surroundings.running(*command, folder=built.folder, ready=url, NEXT_TELEMETRY_DISABLED="1"):
+    with surroundings.running(*command, folder=built.folder, ready=url, environment={"NEXT_TELEMETRY_DISABLED": "1"}):
         yield url
 
 

@@ -1,4 +1,4 @@
-"""In a browser: a click enqueues in TypeScript, Python works it, and Python's dashboard is a page of the Next.js app."""
+"""In a browser: a click enqueues in TypeScript, Python works the job, and the dashboard is a page of the app."""
 
 import contextlib
 from collections.abc import Generator
@@ -57,21 +57,16 @@ def test_a_job_that_fails_says_why(site: str, surroundings: Surroundings, page: 
 def test_pythons_dashboard_is_a_page_of_the_app(
     built: Built, site: str, surroundings: Surroundings, page: Page
 ) -> None:
-    """B1, B5, B7. For whoever sits at this machine: pages, files, the stream of events, and what is done."""
+    """B1, B7. For whoever sits at this machine: pages, their files, and what is done."""
     with surroundings.dashboard(built.dashboard_port):
-        page.goto(site)
-        page.get_by_role("button", name="Count").click()
-        expect(page.get_by_role("status")).to_be_visible()
+        enqueue(site, page)
         page.get_by_role("link", name="Queues").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Queues")
+        pause_and_resume(page)
         page.get_by_role("link", name="waiting 1").click()
-        assert page.url.startswith(f"{site}/dashboard/queues/")
-        expect(page.get_by_text("Live", exact=True)).to_be_visible()
-        page.evaluate("window.stayed = true")
-        page.get_by_role("button", name="Pause").click()
-        expect(page.get_by_role("button", name="Resume")).to_be_visible()
-        page.get_by_role("button", name="Resume").click()
-        expect(page.get_by_role("button", name="Pause")).to_be_visible()
+        page.get_by_role("link", name="update-cafe-stats").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("update-cafe-stats")
+        assert page.url.startswith(f"{site}/dashboard/queues/job?")
 
 
 def test_news_come_through_the_rewrite_as_they_happen(
@@ -82,9 +77,7 @@ def test_news_come_through_the_rewrite_as_they_happen(
         page.goto(f"{site}/dashboard/queues")
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
         page.evaluate("window.stayed = true")
-        other = page.context.new_page()
-        other.goto(site)
-        other.get_by_role("button", name="Count").click()
+        enqueue(site, page.context.new_page())
         expect(page.get_by_role("link", name="waiting 1")).to_be_visible()
         assert page.evaluate("window.stayed") is True
 
@@ -93,17 +86,25 @@ def test_one_signs_in_and_acts_through_the_rewrite(
     built: Built, site: str, surroundings: Surroundings, page: Page
 ) -> None:
     """B1, B7."""
-    with surroundings.dashboard(built.dashboard_port, DASHBOARD_PASSWORD=PASSWORD):
-        page.goto(site)
-        page.get_by_role("button", name="Count").click()
-        expect(page.get_by_role("status")).to_be_visible()
+    with surroundings.dashboard(built.dashboard_port, DASHBOARD_PASSWORD=PASSWORD, DASHBOARD_ORIGIN=site):
+        enqueue(site, page)
         page.get_by_role("link", name="Queues").click()
         page.get_by_label("Name").fill("admin")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
-        page.get_by_role("link", name="waiting 1").click()
-        page.get_by_role("button", name="Pause").click()
-        expect(page.get_by_role("button", name="Resume")).to_be_visible()
+        pause_and_resume(page)
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
         assert page.url.startswith(f"{site}/dashboard/queues/sign-in")
+
+
+def enqueue(site: str, page: Page) -> None:
+    page.goto(site)
+    page.get_by_role("button", name="Count").click()
+    expect(page.get_by_role("status")).to_be_visible()
+
+
+def pause_and_resume(page: Page) -> None:
+    page.get_by_role("button", name="Pause cron-jobs").click()
+    page.get_by_role("button", name="Resume cron-jobs").click()
+    expect(page.get_by_role("button", name="Pause cron-jobs")).to_be_visible()

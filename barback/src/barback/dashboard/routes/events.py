@@ -16,7 +16,8 @@ from barback.dashboard.pages import Visit
 LONGEST_S = 300.0
 """A stream ends after that; the browser opens another, and has to show again who it is."""
 
-HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+# `no-transform`: a proxy that compresses holds news back until it has enough of them (Next.js does).
+HEADERS = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 
 
 async def events(request: Request) -> Response:
