@@ -5,6 +5,7 @@ PYTHON ?= python3
 UV := .tools/bin/uv
 NODE_TESTS := barback/tests/node cafes/tests/node
 NODE_READY := $(NODE_TESTS:%=%/node_modules/.package-lock.json)
+EXAMPLE := examples/nextjs
 
 # The machine's own Python: uv shall not download one.
 export UV_PYTHON_DOWNLOADS := never
@@ -14,7 +15,7 @@ export UV_PYTHON := $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-full check format drills bench bench-quick bench-grow client picture screenshots clean
+.PHONY: help setup run demo test test-full check format drills bench bench-quick bench-grow client example picture screenshots clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -74,6 +75,11 @@ client: setup $(NODE_READY) ## Compile what every TypeScript client shares, and 
 	node $(NODE_TESTS)/node_modules/typescript/bin/tsc -p barback/src/barback/contract/runtime
 	@$(UV) run --no-sync barback typescript
 
+example: ## Install and build examples/nextjs, and say how to run it; DASHBOARD_URL: where its rewrite leads
+	npm ci --prefix $(EXAMPLE) --no-audit --no-fund --loglevel=error
+	npm run build --prefix $(EXAMPLE)
+	@echo "Beside make run: npm start --prefix $(EXAMPLE), with REDIS_URL as make run prints it"
+
 picture: setup ## Draw docs/demo.svg anew
 	@$(UV) run --no-sync python docs/make_demo_svg.py
 
@@ -81,4 +87,4 @@ screenshots: setup ## Photograph the dashboard anew, into docs/screenshots; need
 	@$(UV) run --no-sync python docs/make_screenshots.py
 
 clean: ## Remove what was made, the development data too
-	rm -rf .venv .tools .barback bench/.envs bench/.results $(NODE_TESTS:%=%/node_modules) .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .tools .barback bench/.envs bench/.results $(NODE_TESTS:%=%/node_modules) $(EXAMPLE)/node_modules $(EXAMPLE)/.next .pytest_cache .ruff_cache .hypothesis

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from barback.cli.new_job import NewJob, Services, job_text
+
 Call = Callable[..., Any]
 
 ROOT = Path(__file__).parents[3]
-SELECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]["select"]
+RULES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
 JOB, TEST = Path("src/shop/jobs/send_receipt.py"), Path("tests/test_send_receipt.py")
 LONG = "tell-everybody-that-the-kitchen-is-open"
 
@@ -39,8 +41,9 @@ def run_ruff(project: Path, *files: Path, width: int = 88) -> None:
     """By its own measure of lines, and by our rules."""
     names = [str(file) for file in files]
     run(project, "ruff", "format", "--isolated", f"--line-length={width}", "--diff", *names)
-    rules = [f"--select={','.join(SELECT)}", f"--line-length={max(width, 100)}", "--per-file-ignores=tests/*:S"]
-    run(project, "ruff", "check", "--isolated", *rules, *names)
+    rules = [f"--{what}={','.join(RULES[what])}" for what in ("select", "ignore")]
+    options = [f"--line-length={max(width, 100)}", "--per-file-ignores=tests/*:S"]
+    run(project, "ruff", "check", "--isolated", *rules, *options, *names)
 
 
 @pytest.mark.parametrize("name", ["send-receipt", LONG], ids=["short", "long"])
@@ -88,9 +91,16 @@ def test_it_works_in_a_project_laid_out_like_cafes(call: Call, tmp_path: Path, m
         "scheduled: cafes/src/cafes/app.py: "
         'Schedule("send-receipt", send_receipt, "0 9 * * *", tz="Europe/Berlin")\n',
     )
-    files = ["src/cafes/jobs/send_receipt.py", "src/cafes/app.py", "tests/jobs/test_send_receipt.py"]
-    run_ruff(copied / "cafes", *map(Path, files), width=120)
-    run(copied / "cafes", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", files[-1])
+    job, test = Path("src/cafes/jobs/send_receipt.py"), Path("tests/jobs/test_send_receipt.py")
+    run_ruff(copied / "cafes", job, test, width=120)
+    run(copied / "cafes", "ruff", "format", "--isolated", "--line-length=120", "--diff", "src/cafes/app.py")
+    run(copied / "cafes", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", str(test))
+
+
+def test_beside_barback_in_one_workspace_its_imports_are_the_projects_own() -> None:
+    """P30."""
+    made = NewJob("send-receipt", "mail", "shop.jobs", Services("shop.services", "Services"), in_workspace=True)
+    assert "from barback import Context, Payload, job\nfrom shop.services import Services\n" in job_text(made)
 
 
 def test_a_schedule_is_put_into_the_app(call: Call, project: Path) -> None:
@@ -120,7 +130,7 @@ def test_the_first_job_of_an_app_has_a_queue_of_its_own(call: Call, project: Pat
     """P30."""
     (project / "src/shop/jobs/greet.py").unlink()
     (project / "src/shop/app.py").write_text(
-        "from barback import App, no_services\nfrom shop import jobs\n\napp = App(jobs=jobs, services=no_services)\n"
+        "from barback import App, no_services\n\nfrom shop import jobs\n\napp = App(jobs=jobs, services=no_services)\n"
     )
     assert "`barback new job send-receipt` writes the first one." in call("typescript").err
     result = call("new", "job", "send-receipt", "--schedule", "*/5 * * * *")

@@ -53,13 +53,16 @@ def test_it_comes_last_of_the_schedules_and_is_imported_in_order(app: str, expec
         HEAD + "app = App(jobs=jobs, schedules=(one,))\n",
         HEAD + "app = App(\n    jobs=jobs\n)\n",
         HEAD + "app = App(\n    jobs=jobs)\n",
+        HEAD + "app = App(\n    jobs=jobs,\n    **more,\n)\n",
         HEAD + "mail = 1\napp = App(\n    jobs=jobs,\n)\n",
         HEAD.replace("no_services", "no_services as none") + "app = App(\n    jobs=jobs,\n)\n",
         HEAD.replace("from barback import App, no_services", "import barback") + "app = App(\n    jobs=jobs,\n)\n",
         "from barback import App\nfrom . import jobs\napp = App(\n    jobs=jobs,\n)\n",
     ],
-    ids=["made", "other", "within", "a name", "empty", "comment", "nested", "no comma", "bracket", "taken", "as"]
-    + ["module", "relative"],
+    ids=[
+        *("made", "other", "within", "name", "empty", "comment", "nested", "comma"),
+        *("bracket", "stars", "taken", "as", "module", "relative"),
+    ],
 )
 def test_what_is_not_plain_is_left_to_a_person(text: str) -> None:
     assert placed(text, "app", IMPORT, LINE) is None

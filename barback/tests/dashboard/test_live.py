@@ -210,6 +210,13 @@ class Tab:
         self.got.append(bytes(message.get("body", b"")))  # pyright: ignore[reportArgumentType]
 
 
+async def test_no_proxy_may_compress_it_which_would_hold_news_back(live: Live) -> None:
+    """B5, B7. Next.js does unless it is told so."""
+    stream = live.stream()
+    assert EventStream(stream).headers["cache-control"] == "no-store, no-transform"
+    await stream.aclose()
+
+
 async def serve(live: Live, tab: Tab) -> None:
     await EventStream(live.stream())({"type": "http"}, tab.receive, tab.send)  # pyright: ignore[reportArgumentType]
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from ..rows import run
-from .conftest import Built, Surroundings
+from .conftest import StartDashboard, Surroundings
 
 pytestmark = pytest.mark.slow
 
@@ -54,48 +54,44 @@ def test_a_job_that_fails_says_why(site: str, surroundings: Surroundings, page: 
         expect(page.get_by_role("status")).to_have_text("Failed: There is no city with the slug 'nowhere'.")
 
 
-def test_pythons_dashboard_is_a_page_of_the_app(
-    built: Built, site: str, surroundings: Surroundings, page: Page
-) -> None:
+def test_pythons_dashboard_is_a_page_of_the_app(site: str, start_dashboard: StartDashboard, page: Page) -> None:
     """B1, B7. For whoever sits at this machine: pages, their files, and what is done."""
-    with surroundings.dashboard(built.dashboard_port):
-        enqueue(site, page)
-        page.get_by_role("link", name="Queues").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("Queues")
-        pause_and_resume(page)
-        page.get_by_role("link", name="waiting 1").click()
-        page.get_by_role("link", name="update-cafe-stats").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("update-cafe-stats")
-        assert page.url.startswith(f"{site}/dashboard/queues/job?")
+    start_dashboard()
+    enqueue(site, page)
+    page.get_by_role("link", name="Queues").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Queues")
+    pause_and_resume(page)
+    page.get_by_role("link", name="waiting 1").click()
+    page.get_by_role("link", name="update-cafe-stats").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("update-cafe-stats")
+    assert page.url.startswith(f"{site}/dashboard/queues/job?")
 
 
-def test_news_come_through_the_rewrite_as_they_happen(
-    built: Built, site: str, surroundings: Surroundings, page: Page
-) -> None:
+def test_news_come_through_the_rewrite_as_they_happen(site: str, start_dashboard: StartDashboard, page: Page) -> None:
     """B5, B7."""
-    with surroundings.dashboard(built.dashboard_port):
-        page.goto(f"{site}/dashboard/queues")
-        expect(page.get_by_text("Live", exact=True)).to_be_visible()
-        page.evaluate("window.stayed = true")
-        enqueue(site, page.context.new_page())
-        expect(page.get_by_role("link", name="waiting 1")).to_be_visible()
-        assert page.evaluate("window.stayed") is True
+    start_dashboard()
+    page.goto(f"{site}/dashboard/queues")
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    page.evaluate("window.stayed = true")
+    enqueue(site, page.context.new_page())
+    expect(page.get_by_role("link", name="waiting 1")).to_be_visible()
+    assert page.evaluate("window.stayed") is True
 
 
-def test_one_signs_in_and_acts_through_the_rewrite(
-    built: Built, site: str, surroundings: Surroundings, page: Page
+def test_one_signs_in_acts_and_signs_out_through_the_rewrite(
+    site: str, start_dashboard: StartDashboard, page: Page
 ) -> None:
     """B1, B7."""
-    with surroundings.dashboard(built.dashboard_port, DASHBOARD_PASSWORD=PASSWORD, DASHBOARD_ORIGIN=site):
-        enqueue(site, page)
-        page.get_by_role("link", name="Queues").click()
-        page.get_by_label("Name").fill("admin")
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
-        pause_and_resume(page)
-        page.get_by_role("button", name="Sign out").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
-        assert page.url.startswith(f"{site}/dashboard/queues/sign-in")
+    start_dashboard(DASHBOARD_PASSWORD=PASSWORD, DASHBOARD_ORIGIN=site)
+    enqueue(site, page)
+    page.get_by_role("link", name="Queues").click()
+    page.get_by_label("Name").fill("admin")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    pause_and_resume(page)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    assert page.url.startswith(f"{site}/dashboard/queues/sign-in")
 
 
 def enqueue(site: str, page: Page) -> None:

@@ -19,8 +19,8 @@ class Services:
 class NewJob:
     """A job that is to be written.
 
-    `package`: that of its module. `services` None: nothing is given to it. `in_workspace`: barback is one of the project's
-    own packages, and its imports stand with those of the app.
+    `package`: that of its module. `services` None: nothing is given to it. `in_workspace`: barback is one of the
+    project's own packages, and its imports stand with those of the app.
     """
 
     name: str
@@ -87,7 +87,8 @@ import asyncio
 
 
 def test_it_says_when_it_is_done() -> None:
-    ctx = make_context({given}){hint}    asyncio.run({job.module}({job.payload}(), ctx))
+    ctx = make_context({given}){hint}    payload = {job.payload}()
+    asyncio.run({job.module}(payload, ctx))
     assert ctx.reports == [100]
 '''
 

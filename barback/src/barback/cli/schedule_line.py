@@ -25,6 +25,9 @@ class _Unclear(Exception):
 
 def _in_app(text: str, attribute: str, schedule: str) -> str:
     call = _app_call(ast.parse(text), attribute)
+    if any(given.arg is None for given in call.keywords):
+        # `**more` may hold schedules already.
+        raise _Unclear
     schedules = next((given.value for given in call.keywords if given.arg == "schedules"), None)
     if schedules is None:
         arguments = [*call.args, *(given for given in call.keywords)]
