@@ -72,7 +72,7 @@ $(NODE_READY): %/node_modules/.package-lock.json: %/package.json %/package-lock.
 	@touch $@
 
 client: setup $(NODE_READY) ## Compile what every TypeScript client shares, and write that of cafes anew
-	node $(NODE_TESTS)/node_modules/typescript/bin/tsc -p barback/src/barback/contract/runtime
+	node barback/tests/node/node_modules/typescript/bin/tsc -p barback/src/barback/contract/runtime
 	@$(UV) run --no-sync barback typescript
 
 example: ## Install and build examples/nextjs, and say how to run it; DASHBOARD_URL: where its rewrite leads
