@@ -15,7 +15,7 @@ export UV_PYTHON := $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-full check format drills bench bench-quick bench-grow client example picture screenshots clean
+.PHONY: help setup run demo test test-full check audit format drills bench bench-quick bench-grow client example picture screenshots clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,6 +40,14 @@ check: setup ## Linters, types, the direction of imports, the files for containe
 	$(UV) run --no-sync lint-imports
 	$(UV) run --no-sync hadolint Dockerfile
 	$(UV) run --no-sync check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+
+# `--strict`: what could not be audited fails, where pip-audit alone would print it and pass.
+audit: setup ## Known vulnerabilities of all that the lock files pin; asks PyPI and npm, and fails if they do not answer
+	@mkdir -p .tools && $(UV) export --quiet --locked --all-extras --all-groups --no-emit-workspace --format requirements-txt --output-file .tools/audited.txt
+	@$(UV) run --quiet --isolated --locked --only-group audit pip-audit --strict --disable-pip --require-hashes -r .tools/audited.txt \
+		|| { echo "make audit: FAILED: of the Python packages one is vulnerable, or could not be audited; the line above says which." >&2; exit 1; }
+	@for folder in $(NODE_TESTS); do npm audit --prefix $$folder --package-lock-only \
+		|| { echo "make audit: FAILED: of the npm packages of $$folder one is vulnerable, or they could not be audited." >&2; exit 1; }; done
 
 format: setup ## Put the code in form
 	$(UV) run --no-sync ruff format .
