@@ -80,6 +80,11 @@ class Settings(EnvSettings):
                 raise ValueError(
                     f"expected redis:// or rediss://{given}. In development leave it unset for an embedded server"
                 )
+            # Else a part of the password is taken for the host, and told in errors.
+            if not url.startswith("unix:") and re.search(r"://[^/?#]*[/?#].*@", url, re.DOTALL):
+                raise ValueError(
+                    "expected redis://user:password@host:port. In a password write / as %2F, ? as %3F and # as %23"
+                )
         return value
 
     @field_validator("redis_db")

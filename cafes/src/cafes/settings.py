@@ -10,6 +10,12 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from barback.errors import SettingsError
 from barback.settings import Blank, EnvSettings, Settings, check_settings, load_settings, read_variable
 
+_HOST = r"(?:\[[^\s@/?\[\]]*\]|[^\s@/?:,\[\]]*)(?::[0-9]*)?"
+_ADDRESS = re.compile(
+    rf"(?!.*%(?![0-9a-fA-F]{{2}}))[a-z]+://(?:[^\s@/?]*@)?{_HOST}(?:,{_HOST})*(?:/[^\s@?]*)?(?:\?[^\s@]*)?"
+)
+"""What Postgres's own client reads as it was meant. Else it takes a part of a password for a host, and tells it."""
+
 
 class QueueNames(EnvSettings):
     """Which queues the jobs are in; the TypeScript side must say the same.
@@ -57,6 +63,11 @@ class StoreSettings(EnvSettings):
             if urlsplit(url).scheme not in ("postgresql", "postgres"):
                 # Not shown: in other forms than a URL a password can stand anywhere.
                 raise ValueError("expected postgresql://user:password@host:port/database")
+            if not _ADDRESS.fullmatch(url):
+                raise ValueError(
+                    "expected postgresql://user:password@host:port/database. "
+                    "In a password write % as %25, @ as %40, / as %2F, ? as %3F, and a space as %20"
+                )
         return value
 
     @field_validator("supabase_url")

@@ -1,15 +1,29 @@
 """A stored job as JSON for machines and as facts for people."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
+from barback.app import AnyApp
 from barback.broker import JobRecord
 from barback.cli.printing import moment
+from barback.control.masking import UNCUT, show
 from barback.options import options_json
+from barback.telemetry.published import secrets_of
 
 JSON_FIELDS = ("data", "result", "progress")
 """Kept as JSON text; given as the value."""
+
+
+def without_secrets(record: JobRecord, app: AnyApp) -> JobRecord:
+    """With its payload as it may be shown. Under a name that nobody declares it may be any of its queue's."""
+    declared = [job for job in app.registry.jobs if job.queue == record.queue]
+    named = [job for job in declared if record.name in (job.name, *job.former_names)]
+    secrets = {path for job in named or declared for path in secrets_of(job)}
+    if not secrets:
+        return record
+    shown = show(record.data, sorted(secrets), UNCUT).text
+    return replace(record, data=json.dumps(_value(shown), ensure_ascii=False))
 
 
 def as_json(record: JobRecord) -> dict[str, Any]:

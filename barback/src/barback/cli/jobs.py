@@ -8,7 +8,7 @@ from barback.app import AnyApp
 from barback.broker import LISTED_STATES, Broker, JobRecord, ListedState
 from barback.cli.asking import ask, say_done
 from barback.cli.invocation import Invocation
-from barback.cli.job_details import as_facts, as_json
+from barback.cli.job_details import as_facts, as_json, without_secrets
 from barback.cli.printing import moment, print_facts, print_json, print_table, shorten
 from barback.errors import UsageError
 
@@ -49,7 +49,8 @@ def counts(invocation: Invocation, as_json_: bool) -> None:
 def list_(invocation: Invocation, queue: str, state: ListedState, start: int, limit: int, as_json_: bool) -> None:
     """Jobs of QUEUE in one state, in the order in which they will run; finished ones newest first."""
     _check(invocation, queue)
-    records = ask(invocation, lambda broker: broker.list_jobs(queue, state, start, limit))
+    stored = ask(invocation, lambda broker: broker.list_jobs(queue, state, start, limit))
+    records = [without_secrets(record, invocation.app) for record in stored]
     if as_json_:
         print_json([as_json(record) for record in records])
     elif records:
@@ -73,6 +74,7 @@ def show(invocation: Invocation, queue: str, job_id: str, as_json_: bool) -> Non
     record, logs = ask(invocation, look)
     if record is None:
         raise UsageError(f"No job {job_id!r} in queue '{queue}'.")
+    record = without_secrets(record, invocation.app)
     if as_json_:
         print_json({**as_json(record), "logs": logs})
     else:

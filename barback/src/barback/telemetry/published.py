@@ -165,6 +165,11 @@ def _job(job: AnyJob) -> PublishedJob:
     )
 
 
+def secrets_of(job: AnyJob) -> tuple[Path, ...]:
+    """Where in its payload secrets are, under any name a field may have. `((),)`: all of it is, or may be."""
+    return _payload(job)[1]
+
+
 def _payload(job: AnyJob) -> tuple[Mapping[str, Any] | None, tuple[Path, ...]]:
     kind = job.payload_type
     try:
