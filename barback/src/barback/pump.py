@@ -101,8 +101,8 @@ class Pump:
         self._wake.set()
 
     async def flush(self) -> None:
-        """One more try to write what is left, once `run` has ended; in an outage there is none."""
-        if self._outbox and self._outage.over:
+        """One more try to write what is left, once `run` has ended."""
+        if self._outbox:
             settlements, self._outbox = self._outbox, []
             await self._exchange(settlements, 0)
 
