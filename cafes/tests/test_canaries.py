@@ -206,6 +206,7 @@ def launch(arguments: list[str], environment: dict[str, str], folder: Path, log:
         )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_nothing_that_runs_lets_a_secret_out(guarded: int, tmp_path: Path) -> None:
     """Its logs, what it stores, its pages, its metrics and its processes, whatever its handlers raise."""
     health, port = free_port(), free_port()

@@ -265,6 +265,7 @@ def deployed(
             client.delete(key)
 
 
+@pytest.mark.slow
 def test_the_worker_works_the_sample_and_the_dashboard_never_holds_the_service_key(
     deployed: Callable[..., "subprocess.Popen[str]"], project: str, tmp_path: Path
 ) -> None:

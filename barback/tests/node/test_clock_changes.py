@@ -7,6 +7,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
 from engine.clock_changes import Case, cases, slots_of
 
 HERE = Path(__file__).parent
@@ -21,6 +22,7 @@ def by_node(some: list[Case]) -> list[list[float]]:
     return json.loads(answer.stdout)
 
 
+@pytest.mark.slow
 def test_node_has_the_same_slots_but_for_those_of_the_list() -> None:
     some = list(cases())
     both = zip(some, by_node(some), strict=True)
