@@ -80,7 +80,7 @@ class Heartbeat:
     async def leave(self) -> None:
         """The worker stops: it is gone at once, and all it counted is written, if the broker answers.
 
-        In an outage it hardly waits: the beat expires by itself, and what was counted is lost unless Redis just came back.
+        In an outage it hardly waits: the beat expires by itself, and what was counted is lost if Redis is not back.
         """
         beat = self._look()
         with contextlib.suppress(BarbackError, TimeoutError):
