@@ -76,6 +76,28 @@ async def test_one_who_leaves_takes_the_answer_from_nobody() -> None:
     assert await staying == 1
 
 
+async def test_once_all_have_left_nothing_goes_on_and_who_comes_then_asks_anew() -> None:
+    asked, went_on = 0, asyncio.Event()
+
+    async def ask() -> int:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            await asyncio.sleep(0.05)
+            went_on.set()
+        return asked
+
+    kept = Kept(ask, 60.0)
+    leaving = [asyncio.create_task(kept.get()) for _ in range(2)]
+    await asyncio.sleep(0)
+    for one in leaving:
+        one.cancel()
+    await asyncio.gather(*leaving, return_exceptions=True)
+    assert await kept.get() == 2
+    await asyncio.sleep(0.1)
+    assert not went_on.is_set()
+
+
 async def test_what_is_forgotten_while_it_is_asked_is_asked_anew() -> None:
     source = Source()
     before = asyncio.create_task(source.kept.get())

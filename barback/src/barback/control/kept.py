@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 KeyT = TypeVar("KeyT")
@@ -12,10 +13,19 @@ AT_ONCE = 100
 """Questions on their way: more would wait for each other longer than an answer may take."""
 
 
+@dataclass(slots=True)
+class Asking(Generic[ValueT]):
+    """An answer on its way, and how many wait for it."""
+
+    answer: asyncio.Future[ValueT]
+    waiting: int = 0
+
+
 class Kept(Generic[ValueT]):
     """What `ask` answered at most `fresh_s` seconds ago.
 
     Whoever comes while it is asked shares that answer, and that failure: in an outage nobody waits for those before.
+    Once all have left it is not asked any more: a broker may be closed then.
     """
 
     def __init__(
@@ -25,7 +35,7 @@ class Kept(Generic[ValueT]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask, self._fresh_s, self._clock = ask, fresh_s, clock
-        self._asking: asyncio.Future[ValueT] | None = None
+        self._asking: Asking[ValueT] | None = None
         self._kept: tuple[float, ValueT] | None = None
         """Until when it is fresh, and the value."""
 
@@ -33,18 +43,26 @@ class Kept(Generic[ValueT]):
         """What `ask` raises is raised, and kept for nobody who comes later."""
         if self._kept is not None and self._clock() < self._kept[0]:
             return self._kept[1]
-        if self._asking is None:
-            self._asking = asyncio.ensure_future(self._ask())
-            self._asking.add_done_callback(self._answered)
-        # One who leaves takes the answer from nobody else.
-        return await asyncio.shield(self._asking)
+        asking = self._asking
+        if asking is None:
+            asking = self._asking = Asking(asyncio.ensure_future(self._ask()))
+            asking.answer.add_done_callback(self._answered)
+        asking.waiting += 1
+        try:
+            # One who leaves takes the answer from nobody else.
+            return await asyncio.shield(asking.answer)
+        finally:
+            asking.waiting -= 1
+            if not asking.waiting and not asking.answer.done():
+                asking.answer.cancel()
+                self._asking = None if self._asking is asking else self._asking
 
     def forget(self) -> None:
         """Ask anew the next time: somebody changed it."""
         self._kept = self._asking = None
 
     def _answered(self, asked: asyncio.Future[ValueT]) -> None:
-        is_new = asked is self._asking
+        is_new = self._asking is not None and asked is self._asking.answer
         if is_new:
             self._asking = None
         # Looked at in any case: asyncio complains of an error that nobody has seen.
