@@ -46,8 +46,7 @@ def run_ruff(project: Path, *files: Path, width: int = 88) -> None:
     run(project, "ruff", "check", "--isolated", *rules, *options, *names)
 
 
-@pytest.mark.parametrize("name", ["send-receipt", LONG], ids=["short", "long"])
-@pytest.mark.parametrize("services", [True, False], ids=["services", "none"])
+@pytest.mark.parametrize(("name", "services"), [("send-receipt", True), (LONG, False)], ids=["short", "long"])
 def test_it_writes_a_job_and_a_test_that_passes(call: Call, project: Path, name: str, services: bool) -> None:
     """P30."""
     if services:
