@@ -82,6 +82,7 @@ async def test_an_effect_by_a_function_happens_once_over_supabases_api_too(
         assert _started_again(records) > 0, "no kill found a job under way: this run proves nothing"
 
 
+@pytest.mark.slow
 async def test_the_same_kills_do_an_effect_twice_that_nothing_guards(
     start_worker: StartWorker, broker: BullMQBroker, database: str
 ) -> None:

@@ -141,6 +141,7 @@ def test_a_second_signal_does_not_wait_for_running_jobs(
     assert nothing_runs(project, "valkey")
 
 
+@pytest.mark.slow
 def test_killed_it_leaves_nothing_running_and_its_data_can_be_used_again(
     start_dev: Start, project: Path, until: Until
 ) -> None:
@@ -175,6 +176,7 @@ def test_code_that_changes_starts_the_worker_anew_and_broken_code_waits_for_the_
     assert dev.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_second_one_in_the_same_project_is_refused(start_dev: Start) -> None:
     first = start_dev()
     first.wait_for(READY)
@@ -184,6 +186,7 @@ def test_a_second_one_in_the_same_project_is_refused(start_dev: Start) -> None:
     assert first.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_preparation_that_fails_ends_it_and_leaves_nothing_running(start_dev: Start, project: Path) -> None:
     develop(project, 'raise RuntimeError("no luck")')
     dev = start_dev()
@@ -193,6 +196,7 @@ def test_a_preparation_that_fails_ends_it_and_leaves_nothing_running(start_dev: 
     assert nothing_runs(project, "valkey")
 
 
+@pytest.mark.slow
 def test_with_a_redis_of_ones_own_it_starts_none(
     start_dev: Start, environment: Mapping[str, str], project: Path
 ) -> None:
@@ -215,6 +219,7 @@ def test_an_app_that_names_its_database_gets_a_postgres(start_dev: Start, projec
     assert nothing_runs(project, "postgres")
 
 
+@pytest.mark.slow
 def test_an_app_whose_database_is_set_gets_none(start_dev: Start, project: Path) -> None:
     develop(project, "pass", "'SHOP_DB', ('SHOP_API',)")
     dev = start_dev(environment={"SHOP_API": "http://127.0.0.1:1"})

@@ -110,6 +110,7 @@ def test_ctrl_c_in_a_terminal_reaches_all_and_counts_once(
     assert not any(map(is_alive, pids))
 
 
+@pytest.mark.slow
 def test_a_sigterm_to_every_process_counts_once(
     start: Start, environment: Mapping[str, str], enqueue: Enqueue, show: Show, until: Until
 ) -> None:
@@ -175,6 +176,7 @@ def test_no_worker_outlives_a_killed_supervisor(
     assert show("a")["state"] == "completed"
 
 
+@pytest.mark.slow
 def test_a_worker_whose_guard_is_killed_drains_and_does_not_work_on_unseen(
     start: Start, environment: Mapping[str, str], enqueue: Enqueue, show: Show, until: Until
 ) -> None:
@@ -238,6 +240,7 @@ def test_what_keeps_all_workers_from_starting_is_said_once_and_ends_it(
     assert many.output.count(told) == 1
 
 
+@pytest.mark.slow
 def test_services_that_cannot_be_opened_start_no_storm(
     start: Start, project: Path, environment: Mapping[str, str], until: Until
 ) -> None:
@@ -254,6 +257,7 @@ def test_services_that_cannot_be_opened_start_no_storm(
 # ── recycling ───────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_recycled_workers_are_replaced_until_all_is_done(
     start: Start, call: Call, environment: Mapping[str, str], queue_name: str, until: Until
 ) -> None:

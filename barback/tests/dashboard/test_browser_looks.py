@@ -128,7 +128,8 @@ def test_motion_is_left_out_on_request(site: Site, open_page: OpenPage) -> None:
     assert page.evaluate("document.getAnimations().length") == 0
 
 
-@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["light", "dark"])
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_axe_finds_no_fault_on_any_page(site: Site, open_page: OpenPage, faults_of: FaultsOf, dark: bool) -> None:
     page = open_page(dark=dark)
     for address in pages_of(site)[:-1]:

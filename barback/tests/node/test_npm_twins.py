@@ -67,7 +67,7 @@ async def play(twins: NpmTwins, operations: Sequence[Operation]) -> None:
     await twins.exchange([Step(place, Completes()) for place in range(len(twins.held))], 20)
 
 
-@settings(ANY, max_examples=40)
+@settings(ANY, max_examples=20)
 @given(operations=sequences())
 async def test_any_sequence_leaves_what_node_leaves(operations: Sequence[Operation], npm_twins: NpmTwins) -> None:
     await play(npm_twins, operations)

@@ -38,6 +38,7 @@ def test_the_sample_is_worked_to_the_end(cafes: Cafes) -> None:
     assert "rows refused" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_hostile_file_is_worked_to_the_end(cafes: Cafes, tmp_path: Path) -> None:
     """C1, C4, C5."""
     file = tmp_path / "hostile.csv"
@@ -50,6 +51,7 @@ def test_a_hostile_file_is_worked_to_the_end(cafes: Cafes, tmp_path: Path) -> No
     assert (result["processed"], result["cities"]) == (5, 3)
 
 
+@pytest.mark.slow
 def test_a_table_is_printed_without_json_and_settings_of_a_real_service_are_not_touched(
     cafes: Cafes, tmp_path: Path
 ) -> None:
