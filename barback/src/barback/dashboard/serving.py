@@ -13,6 +13,9 @@ GRACE_S = 5
 MOST_CONNECTIONS = 500
 """A tab holds one for its event stream, and few more: a hundred people with some tabs each. Whoever comes beyond them
 is answered 503: strangers cannot use up what the process may open (often 1,024 files), Redis's connections among it."""
+KEPT_S = 3600
+"""How long a connection that nobody uses stays open. Next.js keeps those of its rewrites for ever: where it sends a
+request on one that we end at that moment, it answers 500 (B7)."""
 
 
 class Server(uvicorn.Server):
@@ -31,6 +34,7 @@ class Server(uvicorn.Server):
                 lifespan="off",
                 limit_concurrency=MOST_CONNECTIONS,
                 timeout_graceful_shutdown=GRACE_S,
+                timeout_keep_alive=KEPT_S,
             )
         )
         self._live = live
