@@ -2,14 +2,25 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import Any, cast
 
 import pytest
 import redis
 
+from drills.servers import Valkey
+
 Call = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of its own: the doctor looks at all queues that are there, those of other tests too."""
+    server = Valkey(tmp_path_factory.mktemp("valkey"))
+    server.start()
+    yield server.url
+    server.stop()
 
 
 @pytest.fixture
