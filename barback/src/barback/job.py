@@ -155,6 +155,11 @@ class Job(Generic[PayloadT, ServicesT, ReturnT]):
     """It is worked in TypeScript; Python enqueues it."""
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """All under which it is found: its name, and those that it had before."""
+        return (self.name, *self.former_names)
+
+    @property
     def is_async(self) -> bool:
         """The handler is an `async def`."""
         return self.runs_in == "loop"

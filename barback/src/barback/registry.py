@@ -20,7 +20,7 @@ class Registry:
         self.jobs: tuple[AnyJob, ...] = tuple(dict.fromkeys(jobs))
         self._by_name: dict[str, AnyJob] = {}
         for job in self.jobs:
-            for name in (job.name, *job.former_names):
+            for name in job.names:
                 first = self._by_name.setdefault(name, job)
                 if first is not job:
                     raise DeclarationError(

@@ -158,6 +158,11 @@ def test_what_is_published_counts_for_workers_of_that_release_alone() -> None:
     assert older == LiveWorkers({"q": frozenset("a")}, frozenset("q"))
 
 
+def test_a_name_that_a_job_had_before_is_known_too() -> None:
+    renamed = PublishedApp("shop", "2", 1.0, (PublishedJob("greet", "q", None, former_names=("hello",)),))
+    assert who_works("q", [beat_of("q")], [renamed], 1) == LiveWorkers({"q": frozenset({"greet", "hello"})})
+
+
 def test_more_connections_than_beats_are_workers_that_say_nothing() -> None:
     assert who_works("q", [], [], 1) == LiveWorkers({}, frozenset("q"))
     assert who_works("q", [], [], 0) == LiveWorkers()

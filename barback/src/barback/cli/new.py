@@ -92,7 +92,7 @@ def _check_name(name: str, jobs: Sequence[AnyJob]) -> None:
     if keyword.iskeyword(module) or hasattr(builtins, module) or module in TAKEN:
         raise UsageError(f"Job name '{name}': '{module}' means something else in Python. Say what it does to what.")
     for known in jobs:
-        if name in (known.name, *known.former_names):
+        if name in known.names:
             raise UsageError(f"Job name '{name}': {known.handler.__module__}.{known.handler.__name__} has it already.")
 
 

@@ -112,7 +112,7 @@ def _unknown_names(situation: Situation) -> Iterator[Notice]:
     for app in situation.apps:
         for job in app.jobs:
             if (app.name, job.queue) in alive:
-                known.setdefault(job.queue, set()).update((job.name, *job.former_names))
+                known.setdefault(job.queue, set()).update(job.names)
     for one in situation.queues:
         if one.next_name is not None and one.queue in known and one.next_name not in known[one.queue]:
             yield Notice(
@@ -162,9 +162,7 @@ def _skewed(situation: Situation) -> Iterator[Notice]:
 
 def _of_other_schemas(situation: Situation) -> Iterator[Notice]:
     """Producers that are behind, or ahead, of the workers."""
-    declared = {
-        (job.queue, name): job for app in situation.apps for job in app.jobs for name in (job.name, *job.former_names)
-    }
+    declared = {(job.queue, name): job for app in situation.apps for job in app.jobs for name in job.names}
     for queue, hour in situation.last_hour.items():
         for (known, name), count in hour.other_schemas.items():
             job = declared.get((queue, name))

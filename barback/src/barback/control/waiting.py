@@ -43,9 +43,9 @@ async def gather_queue(broker: InspectedBroker, queue: str) -> QueueFacts:
     return QueueFacts(queue, broker.now(), workers, paused, limited_for_s, limits.concurrency, active, waiting)
 
 
-async def gather(broker: InspectedBroker, record: JobRecord) -> Facts:
-    """All that is known of why this job waits."""
-    facts, place = await gather_queue(broker, record.queue), None
+async def gather(broker: InspectedBroker, record: JobRecord, facts: QueueFacts | None = None) -> Facts:
+    """All that is known of why this job waits. `facts`: of its queue; None: they are gathered too."""
+    facts, place = facts or await gather_queue(broker, record.queue), None
     if record.state in ("waiting", "prioritized"):
         place = await broker.inspector.place(record.queue, record.state, record.id)
     return await _facts_of(broker, record, facts, place)
@@ -110,6 +110,7 @@ def who_works(
     here = [beat for beat in beats if queue in beat.queues]
     declared = {(app.name, app.release): app for app in apps}
     known = [declared.get((beat.app, beat.release)) for beat in here]
-    names = frozenset(job.name for app in known if app is not None for job in app.jobs if job.queue == queue)
+    jobs = [job for app in known if app is not None for job in app.jobs if job.queue == queue]
+    names = frozenset(name for job in jobs for name in job.names)
     are_silent = None in known or (listeners or 0) > len(here)
     return LiveWorkers({queue: names} if here else {}, frozenset({queue}) if are_silent else frozenset())

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from barback.app import AnyApp
 from barback.broker import Broker, ListedState
+from barback.control import waiting
 from barback.control.attention import Situation
 from barback.control.failures import group
 from barback.control.metrics import Past
 from barback.control.schedules import list_schedules
-from barback.control.waiting import gather, gather_queue
 from barback.control.why import Why, why
 from barback.control.workers import live_workers, published_apps
 from barback.doctor.facts import Facts, QueueFacts, ScheduleFacts
@@ -46,9 +46,12 @@ async def gather_facts(broker: ExaminedBroker, app: AnyApp) -> Facts:
 
 
 def declared_names(app: AnyApp) -> dict[str, frozenset[str]]:
-    """The app's jobs, by queue."""
+    """The names of the app's jobs, former ones too, by queue."""
     jobs = app.registry.jobs
-    return {queue: frozenset(job.name for job in jobs if job.queue == queue) for queue in app.registry.queues}
+    return {
+        queue: frozenset(name for job in jobs if job.queue == queue for name in job.names)
+        for queue in app.registry.queues
+    }
 
 
 async def gather_schedules(broker: Broker, queue: str) -> list[ScheduleFacts]:
@@ -87,12 +90,13 @@ async def gather_queue_facts(broker: ExaminedBroker, queue: str) -> QueueFacts:
     """All of one. What another kind of key than expected keeps from being read is `broken`."""
     try:
         [glance] = await broker.inspector.glance([queue])
+        around = await waiting.gather_queue(broker, queue)
         return QueueFacts(
             queue=queue,
             glance=glance,
-            why=await _why_first_waits(broker, glance),
+            why=await _why_first_waits(broker, glance, around),
             names=await _names(broker, queue),
-            workers=(await gather_queue(broker, queue)).workers,
+            workers=around.workers,
             unheld=await broker.examiner.unheld(queue, ACTIVE_LOOKED_AT),
             leftovers=await broker.examiner.leftovers(queue),
             failures=(await group(broker.inspector, queue, NAMES_OF)).groups,
@@ -102,10 +106,10 @@ async def gather_queue_facts(broker: ExaminedBroker, queue: str) -> QueueFacts:
         return QueueFacts(queue, broken=str(error))
 
 
-async def _why_first_waits(broker: ExaminedBroker, glance: Glance) -> Why | None:
+async def _why_first_waits(broker: ExaminedBroker, glance: Glance, around: waiting.QueueFacts) -> Why | None:
     for state in WAIT_IN[:2]:
         if glance.counts[state] and (records := await broker.list_jobs(glance.queue, state, 0, 1)):
-            return why(await gather(broker, records[0]))
+            return why(await waiting.gather(broker, records[0], around))
     return None
 
 

@@ -48,6 +48,11 @@ class PublishedJob:
     """TypeScript works it."""
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """As `Job.names`."""
+        return (self.name, *self.former_names)
+
+    @property
     def priority(self) -> int:
         return self.options.priority
 
