@@ -8,6 +8,7 @@ the broker is back.
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -52,7 +53,6 @@ class Pump:
     ) -> None:
         self.queue = queue
         self.running = running
-        self.counts = running.meter.outcomes
         self._broker = broker
         self._concurrency = concurrency
         self._lease = lease
@@ -72,6 +72,11 @@ class Pump:
         self._suspicious = False
         """The last jobs fetched were such as must run alone. More may follow: one at a time, then."""
         running.tell(self._ended, self._wake.set)
+
+    @property
+    def counts(self) -> Counter[Outcomes]:
+        """What became of jobs so far."""
+        return self.running.meter.outcomes
 
     @property
     def busy(self) -> bool:

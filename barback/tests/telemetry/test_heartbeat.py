@@ -82,14 +82,14 @@ async def test_a_worker_is_seen_until_fifteen_seconds_after_its_last_beat(beatin
 
 async def test_a_worker_that_leaves_is_gone_at_once_and_its_counts_are_written(beating: Beating) -> None:
     await beating.heartbeat.beat()
-    beating.meter.outcomes["completed"] += 3
+    beating.meter.by_name["any", "completed"] += 3
     await beating.heartbeat.leave()
     assert await live_workers(beating.board) == []
     assert await beating.completed() == 3
 
 
 async def test_leaving_does_not_wait_for_a_broker_that_is_away(beating: Beating) -> None:
-    beating.meter.outcomes["completed"] += 3
+    beating.meter.by_name["any", "completed"] += 3
     beating.board.away = True
     async with asyncio.timeout(1):
         await beating.heartbeat.leave()
@@ -120,9 +120,9 @@ async def test_what_another_program_left_on_the_board_is_passed_over(beating: Be
 
 
 async def test_counts_are_written_by_the_minute_and_by_the_hour_once(beating: Beating) -> None:
-    beating.meter.outcomes["completed"] += 2
+    beating.meter.by_name["any", "completed"] += 2
     await beating.heartbeat.beat()
-    beating.meter.outcomes["completed"] += 1
+    beating.meter.by_name["any", "completed"] += 1
     await beating.heartbeat.beat()
     await beating.heartbeat.beat()
     assert await beating.completed(60) == await beating.completed(3600) == 3
@@ -131,7 +131,7 @@ async def test_counts_are_written_by_the_minute_and_by_the_hour_once(beating: Be
 async def test_what_was_counted_in_an_outage_is_written_after_it(beating: Beating) -> None:
     beating.board.away = True
     for _ in range(3):
-        beating.meter.outcomes["completed"] += 1
+        beating.meter.by_name["any", "completed"] += 1
         with pytest.raises(BrokerUnavailable):
             await beating.heartbeat.beat()
     beating.board.away = False
@@ -141,20 +141,20 @@ async def test_what_was_counted_in_an_outage_is_written_after_it(beating: Beatin
 
 
 async def test_a_write_whose_answer_got_lost_counts_once(beating: Beating) -> None:
-    beating.meter.outcomes["completed"] += 1
+    beating.meter.by_name["any", "completed"] += 1
     beating.board.loses_answers = True
     for _ in range(3):
         with pytest.raises(BrokerUnavailable):
             await beating.heartbeat.beat()
     beating.board.loses_answers = False
-    beating.meter.outcomes["completed"] += 1
+    beating.meter.by_name["any", "completed"] += 1
     await beating.heartbeat.leave()
     assert await beating.completed() == 2
 
 
 async def test_it_goes_on_through_an_outage(beating: Beating, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("barback.telemetry.heartbeat.BEAT_S", 0.001)
-    beating.meter.outcomes["completed"] += 1
+    beating.meter.by_name["any", "completed"] += 1
     beating.board.away = True
     running = asyncio.create_task(beating.heartbeat.run())
     await asyncio.sleep(0.01)

@@ -39,10 +39,10 @@ def test_only_the_first_start_of_a_job_is_measured() -> None:
 
 def test_each_take_tells_what_came_since_the_one_before() -> None:
     meter = Meter()
-    meter.outcomes["completed"] += 2
+    meter.by_name["any", "completed"] += 2
     meter.ran(0.5)
     assert meter.take() == {"completed": 2, f"run:{bin_of(0.5)}": 1}
-    meter.outcomes["completed"] += 1
+    meter.by_name["any", "completed"] += 1
     meter.stalled += 3
     assert meter.take() == {"completed": 1, "stalled": 3}
     assert meter.take() == {}

@@ -121,8 +121,8 @@ async def check_keys() -> list[Finding]:
     settings = load_settings(StoreSettings)
     key = settings.supabase_key.get_secret_value() if settings.supabase_key else None
     found = list(check_service_key(key, settings.supabase_url, time.time())) if key else []
-    given = {name: read_variable(name) or "" for names in variables_given().values() for name in names}
-    return [*found, *check_public_keys(given)]
+    public = {name for names in variables_given().values() for name in names if PUBLIC.match(name)}
+    return [*found, *check_public_keys({name: read_variable(name) or "" for name in public})]
 
 
 def check_service_key(key: str, url: str | None, now: float) -> Iterator[Finding]:

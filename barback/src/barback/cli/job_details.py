@@ -7,7 +7,7 @@ from typing import Any
 from barback.app import AnyApp
 from barback.broker import JobRecord
 from barback.cli.printing import moment
-from barback.control.masking import UNCUT, show
+from barback.control.secrets import Secrets
 from barback.options import options_json
 from barback.telemetry.published import secrets_of
 
@@ -16,14 +16,10 @@ JSON_FIELDS = ("data", "result", "progress")
 
 
 def without_secrets(record: JobRecord, app: AnyApp) -> JobRecord:
-    """With its payload as it may be shown. Under a name that nobody declares it may be any of its queue's."""
+    """With its payload as it may be shown."""
     declared = [job for job in app.registry.jobs if job.queue == record.queue]
-    named = [job for job in declared if record.name in (job.name, *job.former_names)]
-    secrets = {path for job in named or declared for path in secrets_of(job)}
-    if not secrets:
-        return record
-    shown = show(record.data, sorted(secrets), UNCUT).text
-    return replace(record, data=json.dumps(_value(shown), ensure_ascii=False))
+    hidden = Secrets({name: sorted(secrets_of(job)) for job in declared for name in job.names}).hide(record)
+    return record if hidden is record else replace(record, data=json.dumps(_value(hidden.data), ensure_ascii=False))
 
 
 def as_json(record: JobRecord) -> dict[str, Any]:

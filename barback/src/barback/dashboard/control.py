@@ -69,15 +69,12 @@ class Control:
         :raises UnknownQueue: it is not one of those that are shown.
         """
         await self.check(queue)
-        return await self._status(queue)
+        return QueueStatus(queue, await self._broker.is_paused(queue), await self._broker.counts(queue))
 
     async def job(self, queue: str, job_id: str) -> JobRecord | None:
         """None: there is no such job. Raises as `status`."""
         await self.check(queue)
         return await self._broker.get(queue, job_id)
-
-    async def _status(self, queue: str) -> QueueStatus:
-        return QueueStatus(queue, await self._broker.is_paused(queue), await self._broker.counts(queue))
 
     async def check(self, queue: str) -> None:
         """:raises UnknownQueue: it is not one of those that are shown."""

@@ -62,8 +62,12 @@ class WorkerCollector(Collector):
 
     def _times(self) -> Iterator[Family]:
         readings = self._worker.readings
-        waits = _histogram("barback_job_wait_seconds", "From when a job was due to its first start.", ["queue"])
-        runs = _histogram("barback_job_run_seconds", "From an attempt's first step to its outcome.", ["queue"])
+        waits = HistogramMetricFamily(
+            "barback_job_wait_seconds", "From when a job was due to its first start.", labels=["queue"]
+        )
+        runs = HistogramMetricFamily(
+            "barback_job_run_seconds", "From an attempt's first step to its outcome.", labels=["queue"]
+        )
         for queue, meter in readings.meters.items():
             waits.add_metric([queue], buckets(meter.waits()), meter.wait_s)
             runs.add_metric([queue], buckets(meter.runs()), meter.run_s)
@@ -98,12 +102,8 @@ def buckets(bins: Sequence[int]) -> list[tuple[str, float]]:
     return [*told, ("+Inf", float(sums[-1]))]
 
 
-def _histogram(name: str, text: str, labels: Sequence[str] = ()) -> HistogramMetricFamily:
-    return HistogramMetricFamily(name, text, labels=labels)
-
-
 def _of(name: str, text: str, durations: Durations) -> HistogramMetricFamily:
-    family = _histogram(name, text)
+    family = HistogramMetricFamily(name, text, labels=())
     no_labels: Sequence[Any] = []
     family.add_metric(no_labels, buckets(durations.bins), durations.sum_s)
     return family

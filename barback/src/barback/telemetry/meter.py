@@ -29,7 +29,7 @@ class Meter:
     """
 
     __slots__ = (
-        "_run", "_schemas", "_told", "_wait", "by_name", "outcomes", "run_s", "schemas", "stalled", "wait_s",
+        "_run", "_schemas", "_told", "_wait", "by_name", "run_s", "schemas", "stalled", "wait_s",
     )  # fmt: skip
 
     def __init__(self, schemas: Mapping[str, str] | None = None) -> None:
@@ -37,10 +37,8 @@ class Meter:
         self._schemas = schemas or {}
         self.schemas: Counter[tuple[str, str]] = Counter()
         """Jobs started whose client had another schema, by that one's hash and the job's name."""
-        self.outcomes: Counter[Outcomes] = Counter()
-        """Since the worker started."""
         self.by_name: Counter[tuple[str, Outcomes]] = Counter()
-        """The same by the job's name."""
+        """Outcomes since the worker started, by the job's name."""
         self.stalled = 0
         """Jobs found without a lock and put back."""
         self.wait_s = 0.0
@@ -74,8 +72,15 @@ class Meter:
 
     def count(self, job: FetchedJob, outcome: Outcomes) -> None:
         """Its outcome was written, or refused."""
-        self.outcomes[outcome] += 1
         self.by_name[job.name if job.name in self._schemas else OTHER, outcome] += 1
+
+    @property
+    def outcomes(self) -> Counter[Outcomes]:
+        """Of all names together. On the event loop."""
+        total: Counter[Outcomes] = Counter()
+        for (_, outcome), count in self.by_name.items():
+            total[outcome] += count
+        return total
 
     def waits(self) -> Sequence[int]:
         """How many waited so long, by bin."""

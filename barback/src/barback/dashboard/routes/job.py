@@ -32,15 +32,16 @@ async def job(request: Request) -> Response:
         by = (await visit.control.broker.inspector.swallows(queue, job_id)).by
         return visit.page("no_job.html", 404, only=queue, queue=queue, job_id=job_id, swallowed_by=by)
     broker = visit.control.broker
-    log, facts = await asyncio.gather(
-        broker.inspector.log_end(queue, job_id, SHOWN_LINES), waiting.gather(broker, record)
-    )
-    family, swallows, stands_for, secrets, beats = await asyncio.gather(
-        broker.inspector.family(queue, job_id),
-        broker.inspector.swallows(queue, job_id),
-        _stands_for(visit, record),
-        secrets_of(broker.board, queue),
-        live_workers(broker.board),
+    # All at once, in two parts: types are known of no more than six.
+    (log, facts), (family, swallows, stands_for, secrets, beats) = await asyncio.gather(
+        asyncio.gather(broker.inspector.log_end(queue, job_id, SHOWN_LINES), waiting.gather(broker, record)),
+        asyncio.gather(
+            broker.inspector.family(queue, job_id),
+            broker.inspector.swallows(queue, job_id),
+            _stands_for(visit, record),
+            secrets_of(broker.board, queue),
+            live_workers(broker.board),
+        ),
     )
     return visit.page(
         "job.html",
