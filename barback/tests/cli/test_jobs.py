@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +42,32 @@ def test_a_list_holds_the_jobs_of_one_state(barback: Call, queue_name: str) -> N
     lines = barback("jobs", "list", queue_name, "--state", "delayed").out.splitlines()
     assert len(lines) == 2
     assert lines[1].startswith("later  greet")
+
+
+MAIL = """
+from typing import Annotated
+from barback import Context, Payload, Secret, job
+from shop.jobs.greet import QUEUE
+
+class Mail(Payload, frozen=True):
+    to: str
+    token: Annotated[str, Secret()]
+
+@job("mail", queue=QUEUE)
+async def mail(payload: Mail, ctx: Context[None]) -> None: ...
+"""
+
+
+def test_what_a_payload_declares_secret_is_neither_listed_nor_shown(
+    barback: Call, project: Path, queue_name: str
+) -> None:
+    (project / "src" / "shop" / "jobs" / "mail.py").write_text(MAIL)
+    barback("enqueue", "mail", '{"to": "Ada", "token": "s3cret"}', "--job-id", "one")
+    for command in (("list", queue_name), ("show", queue_name, "one")):
+        for form in ((), ("--json",)):
+            told = barback("jobs", *command, *form).out
+            assert "Ada" in told
+            assert "s3cret" not in told
 
 
 def test_a_list_can_be_limited_and_paged(barback: Call, queue_name: str) -> None:
