@@ -1,8 +1,9 @@
-"""Imported before every test: makes the real packages known, and lets CI skip nothing."""
+"""Imported before every test: makes the real packages known, lets CI skip nothing, gives property tests their time."""
 
 import os
 
 import pytest
+from hypothesis import settings
 
 # pytest names a test file after its path (`barback.tests.…`) and would make a package `barback` out of that folder, in
 # which nothing of the real one is found. Where the real ones are imported already it takes those.
@@ -10,6 +11,10 @@ import barback
 import cafes
 
 __all__ = ["barback", "cafes"]
+
+# How long one example takes is the machine's affair: beside other tests some take 200 ms, Hypothesis's deadline.
+settings.register_profile("patient", settings(), deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,7 +1,7 @@
 """Who made an attempt that failed is told by the last line of its stack trace, and read from nothing else."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from barback.told_attempt import ToldAttempt, split_attempt, with_attempt
@@ -18,7 +18,6 @@ def test_where_there_is_no_stack_none_is_made_up() -> None:
     assert with_attempt("", TOLD) == ""
 
 
-@settings(deadline=None)
 @given(
     st.text(min_size=1).filter(str.strip),
     st.integers(1, 10**6),

@@ -333,7 +333,5 @@ def machine(valkey_url: str) -> Iterator[type[AnySequence]]:
 
 def test_both_brokers_answer_any_sequence_of_operations_alike(machine: type[AnySequence]) -> None:
     """P5, P6, P10."""
-    limits = settings(
-        max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-    )
+    limits = settings(max_examples=12, stateful_step_count=30, suppress_health_check=[HealthCheck.too_slow])
     run_state_machine_as_test(machine, settings=limits)

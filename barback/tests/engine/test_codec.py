@@ -113,7 +113,7 @@ def through_redis(valkey_url: str) -> Generator[Through]:
 
 
 @given(options=options_that_can_be_held)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_option_comes_back_from_redis_equal(through_redis: Through, options: JobOptions) -> None:
     """P18. What BullMQ cannot hold: job ids (they name the hash), custom functions, parts of a millisecond (of a
     second in ages), numbers of more than 14 digits, an age beside "keep none".

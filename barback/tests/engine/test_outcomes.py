@@ -158,7 +158,7 @@ def check_is_writable(outcome: Outcome) -> None:
         assert 0 <= outcome.after_s < math.inf
 
 
-EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 
 
 @EXAMPLES

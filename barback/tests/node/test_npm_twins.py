@@ -26,7 +26,6 @@ from .steps import Completes, Fails, Step
 
 # Not shrunk: that asks Node thousands of times, and what differs is told of the first exchange after which it does.
 ANY = settings(
-    deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

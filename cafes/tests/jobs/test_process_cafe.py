@@ -206,7 +206,7 @@ def expected(raws: Sequence[RawCafe]) -> dict[int, tuple[object, ...]]:
     }
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(a_cafe, min_size=2, max_size=7), st.randoms(use_true_random=False))
 async def test_any_order_of_processing_ends_in_the_same_state(
     store: PostgresStore, database: str, raws: list[RawCafe], rng: random.Random

@@ -134,7 +134,7 @@ QUEUES = {"sendReceipt": "in-typescript"}
 
 
 @pytest.mark.parametrize("job", PAYLOADS)
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_any_payload_comes_back_as_it_went(
     job: str, data: st.DataObject, client: Client, broker: BullMQBroker
