@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from barback.contract.package import HEADER
+
 Call = Callable[..., Any]
 
 
@@ -16,10 +18,14 @@ def test_what_was_written_is_up_to_date_until_a_declaration_changes(call: Call, 
     assert (checked.code, checked.out) == (0, "clients/typescript is up to date\n")
     greet = project / "clients/typescript/jobs/greet.d.ts"
     greet.write_text(greet.read_text().replace("howOften?:", "howOften:"))
-    (project / "clients/typescript/jobs/gone.js").write_text("old\n")
+    (project / "clients/typescript/jobs/gone.js").write_text(f"{HEADER}old\n")
     checked = call("typescript", "--check")
     assert checked.code == 1
-    assert checked.out.splitlines()[:3] == ["--- jobs/gone.js (there)", "+++ jobs/gone.js (declared)", "@@ -1 +0,0 @@"]
+    assert checked.out.splitlines()[:3] == [
+        "--- jobs/gone.js (there)",
+        "+++ jobs/gone.js (declared)",
+        "@@ -1,2 +0,0 @@",
+    ]
     assert "-  howOften: number | undefined;\n+  howOften?: number | undefined;\n" in checked.out
     assert checked.err == (
         "barback: clients/typescript is not up to date: run `barback typescript --out clients/typescript` "
@@ -34,12 +40,32 @@ def test_a_client_that_is_not_there_is_not_up_to_date(call: Call) -> None:
     assert call("typescript", "--check").code == 1
 
 
-def test_a_folder_with_files_of_others_is_left_alone(call: Call, project: Path) -> None:
-    (project / "src").mkdir(exist_ok=True)
-    (project / "src" / "mine.ts").write_text("export {};")
-    refused = call("typescript", "--out", "src")
+@pytest.mark.parametrize("name", ["mine.ts", "client.js"])
+def test_a_folder_with_files_of_others_is_left_alone(name: str, call: Call, project: Path) -> None:
+    (project / "web").mkdir()
+    (project / "web" / name).write_text("export {};")
+    refused = call("typescript", "--out", "web")
     assert refused.code == 2
+    assert [path.name for path in (project / "web").iterdir()] == [name]
     assert "holds files that `barback typescript` did not write. Give it a folder of its own." in refused.err
+
+
+def test_what_others_put_beside_the_client_stays(call: Call, project: Path) -> None:
+    call("typescript")
+    beside = [project / "clients/typescript" / name for name in ("README.md", "jobs/mine.js", ".git/HEAD", ".DS_Store")]
+    for path in beside:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"\x00\xff")
+    assert call("typescript", "--check").code == 0
+    (project / "clients/typescript/values.js").unlink()
+    assert call("typescript").out == "clients/typescript: 1 of 17 files written\n"
+    assert all(path.exists() for path in beside)
+
+
+def test_a_name_that_npm_does_not_take_is_refused(call: Call) -> None:
+    refused = call("typescript", "--name", "My Shop")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--name: npm takes no package named 'My Shop'." in refused.err
 
 
 @pytest.mark.parametrize("arguments", [("--name", "@shop/jobs"), ()], ids=["given", "of the app"])

@@ -162,7 +162,7 @@ def _schedule(made: NewJob, line: str, invocation: Invocation) -> None:
         click.echo(f"Its schedule could not be put into {module_name} safely. Add to it:\n")
         click.echo(f"from barback import Schedule\n{made.import_line}\n\nApp(schedules=(…, {line},))")
         return
-    path.write_text(text, "utf-8")
+    path.write_text(text, "utf-8", newline="\r\n" if b"\r\n" in path.read_bytes() else "\n")
     click.echo(f"scheduled: {_shown(path, invocation.project)}: {line}")
 
 

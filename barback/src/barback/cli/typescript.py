@@ -1,17 +1,20 @@
 """`barback typescript`: the client that TypeScript enqueues with, written from the app's declarations."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import click
 
 from barback.cli.invocation import Invocation
-from barback.contract.package import package
+from barback.contract.names import is_package_name
+from barback.contract.package import HEADER, package
 from barback.errors import UsageError
 from barback.printable import printable
 
 DEFAULT_OUT = "clients/typescript"
+MARK = "client.js"
+"""The file that shows whose folder it is."""
 
 
 @click.command()
@@ -22,13 +25,15 @@ DEFAULT_OUT = "clients/typescript"
 def typescript(context: click.Context, out: Path, name: str | None, check: bool) -> None:
     """Write a TypeScript client of the app's jobs: types, checks, enqueueing, results and progress.
 
-    The same app gives the same files, to be committed. The folder is the command's own: what it would not write there
-    itself is removed.
+    The same app gives the same files, to be committed. What it wrote there before and would not write any more is
+    removed; what others put beside it is left alone.
     """
     invocation: Invocation = context.obj
+    if name is not None and not is_package_name(name):
+        raise UsageError(f"--name: npm takes no package named {name!r}. Small letters, digits and '-', as 'shop-jobs'.")
     folder = invocation.project / out
     wanted = package(invocation.app, name)
-    found = _read(folder)
+    found = _read(folder, wanted)
     if check:
         differences = list(_differences(found, wanted))
         for line in differences:
@@ -44,26 +49,35 @@ def typescript(context: click.Context, out: Path, name: str | None, check: bool)
     click.echo(f"{out}: {changed} of {len(wanted)} files written" if changed else f"{out} is up to date")
 
 
-def _read(folder: Path) -> dict[str, str]:
-    """What is there, by path.
+def _read(folder: Path, wanted: Iterable[str]) -> dict[str, str]:
+    """What was written there before, by path.
 
     :raises UsageError: it is no folder of ours.
     """
     if not folder.exists():
         return {}
-    paths = [path for path in folder.rglob("*") if path.is_file() and "node_modules" not in path.parts]
-    if paths and not (folder / "client.js").is_file():
+    if not folder.is_dir() or (any(folder.iterdir()) and not _is_ours(folder / MARK)):
         raise UsageError(
             f"--out: {folder} holds files that `barback typescript` did not write. Give it a folder of its own."
         )
-    return {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in sorted(paths)}
+    ours = [path for pattern in ("*", "jobs/*") for path in folder.glob(pattern) if _is_ours(path)]
+    paths = {path for path in wanted if (folder / path).is_file()} | {it.relative_to(folder).as_posix() for it in ours}
+    return {path: (folder / path).read_text("utf-8", errors="replace") for path in sorted(paths)}
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether `barback typescript` wrote this file."""
+    if not path.is_file():
+        return False
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline() == HEADER
 
 
 def _write(folder: Path, found: Mapping[str, str], wanted: Mapping[str, str]) -> int:
     changed = {path: text for path, text in wanted.items() if found.get(path) != text}
     for path, text in changed.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text, "utf-8")
+        (folder / path).write_text(text, "utf-8", newline="\n")
     gone = found.keys() - wanted.keys()
     for path in gone:
         (folder / path).unlink()
