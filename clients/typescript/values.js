@@ -8,6 +8,8 @@ const characters = (text) => {
         count += 1;
     return count;
 };
+/** Longer texts are matched by the worker alone, in linear time: JavaScript needs the square of it, or more. */
+const LONGEST_MATCHED = 1_000;
 /** A text of a certain length, or of a certain form. */
 export function text(bounds) {
     const { min = 0, max = Infinity, pattern } = bounds;
@@ -16,7 +18,9 @@ export function text(bounds) {
         check = check.refine((it) => characters(it) >= min, `expected ${min} or more characters`);
     if (max < Infinity)
         check = check.refine((it) => characters(it) <= max, `expected ${max} or fewer characters`);
-    return pattern === undefined ? check : check.regex(pattern);
+    if (pattern === undefined)
+        return check;
+    return check.refine((it) => it.length > LONGEST_MATCHED || pattern.test(it), `Invalid string: must match pattern ${pattern}`);
 }
 /** A moment: a text as ISO 8601 has it, or a `Date`, which becomes one. */
 export const moment = z.union([
@@ -26,7 +30,7 @@ export const moment = z.union([
 /** A decimal number as a text, of any size and precision. */
 export const decimal = z
     .string()
-    .regex(/^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$/, "expected a decimal number");
+    .regex(/^\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*$/, "expected a decimal number");
 /** A whole number that JavaScript holds exactly. */
 export const whole = z
     .number()
