@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
 import pytest
+from pydantic import AliasChoices, Field, computed_field
 
 from barback.app import App, no_services
 from barback.errors import DeclarationError, InvalidOptions
@@ -356,6 +357,62 @@ def test_a_field_that_makes_it_unique_must_be_there() -> None:
         DeclarationError, match=r"Misspelt\.unique_by names no field 'city_slg'\. Did you mean 'city_slug'"
     ):
         job("any", queue="q")(handler)
+
+
+class Computed(Payload, frozen=True):
+    x: int = 1
+
+    @computed_field
+    @property
+    def twice(self) -> int:
+        return 2 * self.x
+
+
+class WrittenOtherwise(Payload, frozen=True):
+    x: int = Field(1, validation_alias="read", serialization_alias="written")
+
+
+class Hidden(Payload, frozen=True):
+    unique_by = ("x",)
+
+    x: int = Field(1, exclude=True)
+
+
+class NoTuple(Payload, frozen=True):
+    unique_by = "city"  # type: ignore[assignment]
+
+    city: str
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (Computed, "Computed.twice is a computed field: written, and refused where it is read."),
+        (WrittenOtherwise, "WrittenOtherwise.x is written as 'written', and not read by that name."),
+        (Hidden, "Hidden.unique_by names 'x', which is excluded"),
+        (NoTuple, r"NoTuple.unique_by must be a tuple of names: \('city',\)"),
+    ],
+)
+def test_a_payload_that_could_not_be_read_again_is_refused(kind: type[Payload], said: str) -> None:
+    async def handler(payload: Payload, ctx: Context[None]) -> None: ...
+
+    handler.__annotations__["payload"] = kind
+    with pytest.raises(DeclarationError, match=said):
+        job("any", queue="q")(handler)
+
+
+def test_a_field_with_several_names_may_be_written_by_one_of_them() -> None:
+    class Renamed(Payload, frozen=True):
+        city_slug: str = Field(validation_alias=AliasChoices("citySlug", "city"))
+
+    async def handler(payload: Renamed, ctx: Context[None]) -> None: ...
+
+    assert job("any", queue="q")(handler).payload_type is Renamed
+
+
+def test_a_former_name_alone_is_no_tuple_of_them() -> None:
+    with pytest.raises(DeclarationError, match=r"former_names must be a tuple of names: \('old',\)"):
+        job("any", queue="q", former_names="old")  # type: ignore[arg-type]
 
 
 def test_what_the_worker_in_typescript_decides_cannot_be_said_of_an_external_job() -> None:

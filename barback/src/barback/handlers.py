@@ -6,6 +6,8 @@ from collections.abc import Callable
 from types import NoneType
 from typing import Any, Literal, TypeVar
 
+from pydantic import AliasChoices
+
 from barback.errors import DeclarationError, did_you_mean
 from barback.payload import Payload
 
@@ -42,7 +44,7 @@ def check_handler(name: str, handler: Callable[..., Any]) -> None:
 def read_payload_type(name: str, handler: Callable[..., Any]) -> type[Payload]:
     """What its first parameter is annotated with.
 
-    :raises DeclarationError: it is no subclass of `Payload`.
+    :raises DeclarationError: it is no subclass of `Payload`, or one that would refuse what it writes itself.
     """
     parameter = _parameters(handler)[0].name
     payload_type = _hints(name, handler).get(parameter)
@@ -50,11 +52,39 @@ def read_payload_type(name: str, handler: Callable[..., Any]) -> type[Payload]:
         raise DeclarationError(
             f"Job '{name}': '{parameter}' must be annotated with a subclass of barback.Payload, got {payload_type!r}."
         )
+    wrong = _unreadable(payload_type) or _wrong_key(payload_type)
+    if wrong is not None:
+        raise DeclarationError(f"Job '{name}': {payload_type.__name__}.{wrong}")
+    return payload_type
+
+
+def _unreadable(payload_type: type[Payload]) -> str | None:
+    """The first field that a payload writes and would not read."""
+    if payload_type.model_config.get("extra") == "forbid":
+        for field in payload_type.model_computed_fields:
+            return f"{field} is a computed field: written, and refused where it is read. Make it a property."
+    for field, info in payload_type.model_fields.items():
+        written = info.serialization_alias or info.alias or field
+        alias = info.validation_alias or info.alias
+        read = [field, *(alias.choices if isinstance(alias, AliasChoices) else [alias])]
+        if written not in read and not info.exclude:
+            return (
+                f"{field} is written as '{written}', and not read by that name. "
+                f"Say validation_alias=AliasChoices('{written}', …) for it, or leave serialization_alias out."
+            )
+    return None
+
+
+def _wrong_key(payload_type: type[Payload]) -> str | None:
+    """What is wrong with what makes it unique."""
+    if isinstance(payload_type.unique_by, str):
+        return f"unique_by must be a tuple of names: ('{payload_type.unique_by}',)."
     for field in payload_type.unique_by:
         if field not in payload_type.model_fields:
-            hint = did_you_mean(field, payload_type.model_fields)
-            raise DeclarationError(f"Job '{name}': {payload_type.__name__}.unique_by names no field '{field}'.{hint}")
-    return payload_type
+            return f"unique_by names no field '{field}'.{did_you_mean(field, payload_type.model_fields)}"
+        if payload_type.model_fields[field].exclude:
+            return f"unique_by names '{field}', which is excluded: nobody could read the key off the payload."
+    return None
 
 
 def read_result_type(name: str, handler: Callable[..., Any]) -> Any:

@@ -225,6 +225,8 @@ def job(  # noqa: PLR0913 — a declaration reads best as one call
     """
     _check_name("job", name)
     _check_name("queue", queue)
+    if isinstance(former_names, str):
+        raise DeclarationError(f"Job '{name}': former_names must be a tuple of names: ('{former_names}',).")
     for former in former_names:
         _check_name("former", former)
     if external and (timeout_s is not None or runs_in is not None or isinstance(backoff, Custom)):
