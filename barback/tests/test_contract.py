@@ -1,18 +1,24 @@
 """The contract of an app as texts: names, patterns, hashes, and what cannot be said in TypeScript."""
 
+import re
+from enum import Enum
+from importlib.resources import files
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model
 
 from barback import App, Context, Payload, job, no_services
 from barback.contract.gathering import gather
-from barback.contract.names import field_name, file_name, type_name, value_name
+from barback.contract.names import field_name, file_name, package_name, type_name, value_name
 from barback.contract.package import package
 from barback.contract.patterns import javascript_pattern
 from barback.errors import DeclarationError
 from barback.job import AnyJob
 from barback.payload_schema import schema_hash
+
+RUNTIME = (files("barback.contract") / "runtime" / "client.d.ts").read_text("utf-8")
 
 
 def declare(payload: type[Payload], result: Any = None, name: str = "any") -> AnyJob:
@@ -40,10 +46,17 @@ class Simple(Payload, frozen=True):
         ("delete", "deleteJob"),
         ("2fa.Mail", "_2faMail"),
         ("größe/x", "größeX"),
+        ("m²-preis", "mPreis"),
     ],
 )
 def test_a_jobs_name_becomes_one_that_javascript_takes(name: str, made: str) -> None:
     assert value_name(name) == made
+
+
+def test_two_jobs_that_javascript_would_call_the_same_are_refused() -> None:
+    """P28. With numbers behind them a third one would rename them."""
+    with pytest.raises(DeclarationError, match="Jobs 'send-mail' and 'sendMail' would both be `sendMail`: rename one"):
+        gather(app(declare(Simple, name="send-mail"), declare(Simple, name="sendMail")))
 
 
 def test_names_that_are_taken_get_a_number_and_those_of_javascript_another_end() -> None:
@@ -52,7 +65,19 @@ def test_names_that_are_taken_get_a_number_and_those_of_javascript_another_end()
     assert type_name("Date", ()) == "DateModel"
     assert file_name("../../etc/Passwd", ()) == "etc-passwd"
     assert file_name("Ünï", {"n"}) == "n2"
-    assert [field_name(name) for name in ("a_1", "a-b", "1", "__proto__")] == ["a_1", '"a-b"', '"1"', '"__proto__"']
+    assert [field_name(name) for name in ("a_1", "a-b", "1", "__proto__")] == ["a_1", '"a-b"', '"1"', '["__proto__"]']
+    assert file_name("con", ()) == "con-job"
+    assert package_name("My Shop") == "my-shop-jobs"
+
+
+def test_no_job_and_no_type_takes_the_name_of_what_every_client_exports() -> None:
+    exported = re.findall(r"^export (?:declare )?(const|function|class|interface|type) (\w+)", RUNTIME, re.MULTILINE)
+    for kind, name in exported:
+        if kind in ("const", "function", "class"):
+            assert value_name(name) != name
+        if kind in ("class", "interface", "type"):
+            assert type_name(name, ()) != name
+    assert len(exported) > 15
 
 
 # ── patterns ────────────────────────────────────────────────────────────────────────────────────────────
@@ -63,6 +88,12 @@ def test_names_that_are_taken_get_a_number_and_those_of_javascript_another_end()
     [
         ("^[a-z0-9-]+$", "/^[a-z0-9-]+$/u"),
         (r"^\d{2,}/.?$", r"/^\p{Nd}{2,}\/[^\n]?$/u"),
+        ("^[a-z0-9]+(?:-[a-z0-9]+)*$", "/^[a-z0-9]+(?:-[a-z0-9]+)*$/u"),
+        (r"(\.\d+)*", r"/(\.\p{Nd}+)*/u"),
+        ("(a(-b)+)?", "/(a(-b)+)?/u"),
+        ("a+?b{1,2}?", "/a+?b{1,2}?/u"),
+        ("a\nb[\u2028]", r"/a\nb[\u2028]/u"),
+        (r"[a\]]+", r"/[a\]]+/u"),
         (r"[\d\s_]", r"/[\p{Nd}\p{White_Space}_]/u"),
         (r"(?:a|b)\@\.", r"/(?:a|b)@\./u"),
         ("(?i)a", None),
@@ -71,6 +102,20 @@ def test_names_that_are_taken_get_a_number_and_those_of_javascript_another_end()
         ("[[:alpha:]]", None),
         ("[a&&b]", None),
         ("[]a]", None),
+        ("[^]]", None),
+        ("[a||b]", None),
+        ("^([a-z0-9]+-?)*$", None),
+        ("(a|a)*", None),
+        ("(a*)*", None),
+        ("(?:.a)+", None),
+        ("([.]a)+", None),
+        (r"(\w)+", None),
+        ("(?:-(a))+", None),
+        ("a**", None),
+        ("a{2}{3}", None),
+        ("^*", None),
+        ("(a", None),
+        ("a)", None),
         (r"[\W]", None),
         ("a{", None),
         ("}", None),
@@ -97,6 +142,7 @@ def test_a_hash_is_of_what_fits_and_not_of_what_is_said_about_it() -> None:
     assert (
         changed(title=(int, 1), city=(Annotated[str, Field(description="Of a city.", examples=["x"])], "bonn")) == one
     )
+    assert changed(one=(int, ...), two=(int, ...)) == changed(two=(int, ...), one=(int, ...))
     others = [
         changed(city=(str, "bonn")),
         changed(city=(str, ...), title=(int, 1)),
@@ -151,6 +197,32 @@ def test_a_literal_that_javascript_rounds_is_refused() -> None:
         package(app(declare(kind)))
 
 
+def test_a_constant_that_holds_others_is_taken_as_a_whole() -> None:
+    """P28."""
+
+    class Corner(Enum):
+        LEFT = (0, "left")
+        RIGHT = (1, "right")
+
+    kind = create_model("Sized", __base__=Payload, corner=(Corner, ...))
+    assert (
+        'z.union([z.tuple([z.literal(0), z.literal("left")]), z.tuple([z.literal(1), z.literal("right")])])'
+        in package(app(declare(kind)))["jobs/any.js"]
+    )
+
+
+def test_a_field_that_has_several_names_is_told_by_the_first_one() -> None:
+    """P4, P28."""
+
+    class Renamed(Payload, frozen=True):
+        unique_by = ("city_slug",)
+
+        city_slug: str = Field(validation_alias=AliasChoices("citySlug", "city"))
+
+    [contract] = gather(app(declare(Renamed)))
+    assert [field.name for field in contract.key] == ["citySlug"]
+
+
 def test_a_comment_cannot_be_ended_from_within() -> None:
     kind = create_model("Odd", __base__=Payload, __doc__="*/ evil() /*", x=(Annotated[int, Field(description="*/")], 1))
     texts = package(app(declare(kind)))["jobs/any.d.ts"]
@@ -166,7 +238,13 @@ def test_a_key_whose_value_javascript_might_write_otherwise_has_to_be_told() -> 
 
         real: float = 1.0
 
+    class ByEither(Payload, frozen=True):
+        unique_by = ("either",)
+
+        either: UUID | str
+
     assert [one.unique for one in gather(app(declare(ByReal)))] == ["told"]
+    assert [one.unique for one in gather(app(declare(ByEither)))] == ["told"]
     assert [one.unique for one in gather(app(declare(Simple)))] == ["no"]
 
 

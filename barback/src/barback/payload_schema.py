@@ -1,6 +1,7 @@
 """The JSON Schema of a type as it stands on the wire, and a short name for it: its hash."""
 
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
@@ -8,7 +9,7 @@ from typing import Any, Literal, cast
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core.core_schema import DatetimeSchema, DecimalSchema
+from pydantic_core.core_schema import BytesSchema, DatetimeSchema, DecimalSchema, StringSchema
 
 Mode = Literal["validation", "serialization"]
 Schema = Mapping[str, Any]
@@ -25,7 +26,8 @@ LONGEST_HASH = 12
 class WireSchema(GenerateJsonSchema):
     """pydantic's generator, with what it leaves out.
 
-    Texts that are decimals have a format, moments that may be given as a `Date` say so (`javascript`).
+    Texts that are decimals have a format. `javascript` tells of moments that may be given as a `Date`, and of texts
+    whose bounds are not those of what is written: they are of bytes, of what is left without spaces, or have flags.
     """
 
     def decimal_schema(self, schema: DecimalSchema) -> JsonSchemaValue:
@@ -40,7 +42,17 @@ class WireSchema(GenerateJsonSchema):
         return (is_written and not field.get("serialization_exclude")) or super().field_is_required(field, total)
 
     def datetime_schema(self, schema: DatetimeSchema) -> JsonSchemaValue:
-        return super().datetime_schema(schema) | ({"javascript": "Date"} if self.mode == "validation" else {})
+        may_be_date = self.mode == "validation" and schema.get("tz_constraint") != "naive"
+        return super().datetime_schema(schema) | ({"javascript": "Date"} if may_be_date else {})
+
+    def str_schema(self, schema: StringSchema) -> JsonSchemaValue:
+        pattern = schema.get("pattern")
+        has_flags = isinstance(pattern, re.Pattern) and pattern.flags != re.UNICODE
+        is_changed = any(schema.get(change) for change in ("strip_whitespace", "to_lower", "to_upper"))
+        return super().str_schema(schema) | ({"javascript": "unchecked"} if has_flags or is_changed else {})
+
+    def bytes_schema(self, schema: BytesSchema) -> JsonSchemaValue:
+        return super().bytes_schema(schema) | {"javascript": "unchecked"}
 
 
 def wire_schemas(types: Mapping[str, tuple[Any, Mode]]) -> tuple[dict[str, Schema], dict[str, Schema]]:
@@ -77,11 +89,14 @@ def _without_texts(part: Any, *, names: bool = False) -> Any:
         items = cast("Mapping[str, Any]", part).items()
         if names:
             return {key: _without_texts(value) for key, value in items}
-        return {
-            key: value if key in VALUES else _without_texts(value, names=key in OF_NAMES)
-            for key, value in items
-            if key not in TOLD_ONLY
-        }
+        return {key: _comparable(key, value) for key, value in items if key not in TOLD_ONLY}
     if isinstance(part, list):
         return [_without_texts(one) for one in cast("list[Any]", part)]
     return part
+
+
+def _comparable(keyword: str, value: Any) -> Any:
+    if keyword in VALUES:
+        return value
+    # The only list whose order is that of the fields.
+    return sorted(value) if keyword == "required" else _without_texts(value, names=keyword in OF_NAMES)

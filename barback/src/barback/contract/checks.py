@@ -6,9 +6,9 @@ Where JavaScript cannot hold what Python means, a declaration is refused; where 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any
+from typing import Any, cast
 
-from barback.contract.forms import choices, fields, literals, read, referred, required
+from barback.contract.forms import choices, fields, literals, others, pattern_of_names, read, referred, required
 from barback.contract.names import field_name, quoted
 from barback.contract.patterns import javascript_pattern
 from barback.contract.types import WIDE
@@ -27,10 +27,14 @@ FORMATS = {
 
 @dataclass(slots=True)
 class Checks:
-    """Writes the checks of one job's module. `known`: the definitions that are written already, by their names."""
+    """Writes the checks of one job's module.
+
+    `fills_in`: what is left out gets its default. `known`: the definitions that are written already, by their names.
+    """
 
     job: str
     types: Mapping[str, str]
+    fills_in: bool = False
     known: set[str] = field(default_factory=set[str])
     imports: set[str] = field(default_factory=set[str])
     """What they take from `values.js`."""
@@ -77,8 +81,11 @@ class Checks:
                     f"Job '{self.job}': its payload holds the literal {value}, and JavaScript rounds whole numbers "
                     "beyond 2**53 - 1. Declare it as a text."
                 )
+        if any(isinstance(value, list | dict) for value in values):
+            texts = [_constant(value) for value in values]
+            return texts[0] if len(texts) == 1 else f"z.union({_list(texts, indent)})"
         if len(values) == 1:
-            return f"z.literal({quoted(values[0])})"
+            return _constant(values[0])
         of_texts = all(isinstance(value, str) for value in values)
         return f"z.{'enum' if of_texts else 'literal'}({_list([quoted(value) for value in values], indent)})"
 
@@ -86,6 +93,8 @@ class Checks:
         if schema.get("javascript") == "Date":
             return self._import("moment")
         form = FORMATS.get(schema.get("format", ""))
+        if schema.get("javascript") == "unchecked":
+            return "z.string()"
         if form is not None:
             return self._import(form) if form.isidentifier() else form
         pattern = javascript_pattern(schema["pattern"]) if "pattern" in schema else None
@@ -132,28 +141,42 @@ class Checks:
         if first:
             open_ended = most != len(first) and rest is not False
             return f"z.tuple({_list(first, indent)}{', ' + self.check(rest, indent) if open_ended else ''})"
+        # Of a set those that are there twice count once.
+        most = None if schema.get("uniqueItems") else most
         bounds = (f".min({least})" if least else "") + (f".max({most})" if most is not None else "")
         return f"z.array({self.check(rest, indent)}){bounds}"
 
     def _object(self, schema: Schema, indent: str) -> str:
-        own = fields(schema)
-        others = schema.get("additionalProperties", None if own else True)
-        if not own and others is not False:
-            return self._record(schema, others, indent)
+        own, beside = fields(schema), others(schema)
+        if not own and beside is not False:
+            return self._record(schema, True if beside is None else beside, indent)
         inner = indent + "  "
-        optional = {name: "" if name in required(schema) else ".optional()" for name in own}
-        lines = [f"{inner}{field_name(name)}: {self.check(one, inner)}{optional[name]},\n" for name, one in own.items()]
+        lines = [
+            f"{inner}{field_name(name)}: {self.check(one, inner)}{self._left_out(one, name in required(schema))},\n"
+            for name, one in own.items()
+        ]
         body = "{\n" + "".join(lines) + indent + "}" if lines else "{}"
-        if isinstance(others, Mapping):
-            return f"z.object({body}).catchall({self.check(others, indent)})"
-        # Of fields that are neither refused nor taken, pydantic drops those it does not know; so does Zod.
-        kind = "object" if others is None else "looseObject" if others else "strictObject"
-        return f"z.{kind}({body})"
+        if isinstance(beside, Mapping):
+            return f"z.object({body}).catchall({self.check(beside, indent)})"
+        # What nobody knows goes on if it is not refused: which form of a union it is of is for Python to say.
+        return f"z.{'strictObject' if beside is False else 'looseObject'}({body})"
+
+    def _left_out(self, schema: Any, is_required: bool) -> str:
+        """What becomes of a field that is left out."""
+        if is_required:
+            return ""
+        if not self.fills_in:
+            return ".optional()"
+        # What a factory makes is known to Python alone: then there is no default here, and the field must be there.
+        return f".default({quoted(schema['default'])})" if "default" in schema else ""
 
     def _record(self, schema: Schema, values: Any, indent: str) -> str:
-        names = schema.get("propertyNames", {})
-        keys = self.check(names, indent) if "$ref" in names or "enum" in names or "const" in names else "z.string()"
-        text = f"z.{'record' if keys == 'z.string()' else 'partialRecord'}({keys}, {self.check(values, indent)})"
+        names, pattern = schema.get("propertyNames", {}), pattern_of_names(schema)
+        if read(names)[0] in ("reference", "literals"):
+            text = f"z.partialRecord({self.check(names, indent)}, {self.check(values, indent)})"
+        else:
+            keys = self._text({"pattern": pattern}) if pattern else "z.string()"
+            text = f"z.record({keys}, {self.check(values, indent)})"
         bounds = {"min": schema.get("minProperties"), "max": schema.get("maxProperties")}
         given = [f"{name}: {bound}" for name, bound in bounds.items() if bound is not None]
         return f"{self._import('sized')}({text}, {{ {', '.join(given)} }})" if given else text
@@ -161,6 +184,20 @@ class Checks:
     def _import(self, name: str) -> str:
         self.imports.add(name)
         return name
+
+
+def _constant(value: Any) -> str:
+    """The check that takes this JSON value and no other."""
+    match value:
+        case list():
+            return f"z.tuple([{', '.join(map(_constant, cast('list[Any]', value)))}])"
+        case dict():
+            fields_of = cast("dict[str, Any]", value).items()
+            return (
+                f"z.strictObject({{ {', '.join(f'{field_name(name)}: {_constant(one)}' for name, one in fields_of)} }})"
+            )
+        case _:
+            return f"z.literal({quoted(value)})"
 
 
 def _list(texts: Sequence[str], indent: str) -> str:

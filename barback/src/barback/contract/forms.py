@@ -1,9 +1,9 @@
 """What a JSON Schema says first of all: a text, a number, one of several …"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
-from barback.payload_schema import Schema
+from barback.payload_schema import OF_NAMES, Schema
 
 REF = "#/$defs/"
 Form = Literal[
@@ -18,6 +18,9 @@ BY_TYPE: Mapping[str, Form] = {
     "object": "object",
 }  # fmt: skip
 
+OF_VALUES = frozenset({"default", "const", "enum", "examples", "discriminator"})
+"""Keywords under which is no schema."""
+
 
 def read(schema: Any) -> tuple[Form, Schema]:
     """Its form, and the schema itself; of `true` and `false`, which are schemas too, an empty one."""
@@ -31,6 +34,22 @@ def read(schema: Any) -> tuple[Form, Schema]:
     if isinstance(kind, list):
         return "union", keywords
     return BY_TYPE.get(kind, "any"), keywords
+
+
+def subschemas(schema: Any) -> Iterator[Schema]:
+    """The schema and all that are written within it, without those it refers to."""
+    if isinstance(schema, list):
+        for one in cast("list[Any]", schema):
+            yield from subschemas(one)
+    elif isinstance(schema, Mapping):
+        keywords = cast("Schema", schema)
+        yield keywords
+        for keyword, value in keywords.items():
+            if keyword in OF_NAMES:
+                for one in value.values():
+                    yield from subschemas(one)
+            elif keyword not in OF_VALUES:
+                yield from subschemas(value)
 
 
 def referred(schema: Schema) -> str:
@@ -56,3 +75,17 @@ def required(schema: Schema) -> Sequence[str]:
 def fields(schema: Schema) -> Mapping[str, Any]:
     """The schemas of an object's own fields."""
     return schema.get("properties", {})
+
+
+def others(schema: Schema) -> Any:
+    """The schema of an object's entries beside its own fields; None: nothing is said of them."""
+    by_pattern: Mapping[str, Any] = schema.get("patternProperties", {})
+    if len(by_pattern) == 1:
+        return next(iter(by_pattern.values()))
+    return schema.get("additionalProperties")
+
+
+def pattern_of_names(schema: Schema) -> str | None:
+    """Which form the names of those entries have, if one is asked for."""
+    by_pattern: Mapping[str, Any] = schema.get("patternProperties", {})
+    return next(iter(by_pattern)) if len(by_pattern) == 1 else None

@@ -3,12 +3,14 @@
 import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import AliasChoices
 
 from barback.app import AnyApp
 from barback.bullmq.codec import bullmq_options
-from barback.contract.forms import REF
+from barback.contract.forms import REF, referred, subschemas
 from barback.contract.names import file_name, type_name, value_name
 from barback.errors import DeclarationError
 from barback.handlers import read_result_type
@@ -32,7 +34,11 @@ class KeyField:
 
 @dataclass(frozen=True, slots=True)
 class JobContract:
-    """One job. `definitions` are in the order in which they can be written; `types`: their names in TypeScript."""
+    """One job.
+
+    `definitions`: of its types, in the order in which they can be written. `checks`: the same of what is checked, which
+    for an external job is what may be written, where its types say what is read. `types`: their names in TypeScript.
+    """
 
     name: str
     former_names: tuple[str, ...]
@@ -47,53 +53,47 @@ class JobContract:
     result: Schema
     unique: Unique
     key: tuple[KeyField, ...]
-    definitions: Mapping[str, Schema] = field(default_factory=dict[str, Schema])
-    types: Mapping[str, str] = field(default_factory=dict[str, str])
+    definitions: Mapping[str, Schema]
+    checks: Mapping[str, Schema]
+    types: Mapping[str, str]
 
     @property
     def payload_name(self) -> str:
-        return self.types[self.payload["$ref"].removeprefix(REF)]
+        return self.types[referred(self.payload)]
 
 
 def gather(app: AnyApp) -> list[JobContract]:
     """The jobs of an app, in the order of their names.
 
-    :raises DeclarationError: a payload has no JSON Schema, or what it may be cannot be said in JavaScript.
+    :raises DeclarationError: a payload has no JSON Schema, or what it may be cannot be said in JavaScript; two jobs
+        have one name there.
     """
-    files: set[str] = set()
-    consts: set[str] = set()
-    found: list[JobContract] = []
+    found: dict[str, JobContract] = {}
     alone = _only_jobs_of_their_modules(app)
     for job in sorted(app.registry.jobs, key=lambda job: job.name):
-        contract = _gather(job, file_name(job.name, files), value_name(job.name, consts), job in alone)
-        files.add(contract.file)
-        consts.add(contract.const)
-        found.append(contract)
-    return found
+        const = value_name(job.name)
+        if const in found:
+            # A number behind one of them would move to another job when a third is added.
+            raise DeclarationError(f"Jobs '{found[const].name}' and '{job.name}' would both be `{const}`: rename one.")
+        found[const] = _gather(job, file_name(job.name, [one.file for one in found.values()]), const, job in alone)
+    return list(found.values())
 
 
-def references(part: Any) -> Iterator[str]:
+def references(schema: Any) -> Iterator[str]:
     """The names of the definitions that a schema refers to."""
-    if isinstance(part, Mapping):
-        for key, value in cast("Mapping[str, Any]", part).items():
-            if key == "$ref" and isinstance(value, str):
-                yield value.removeprefix(REF)
-            elif key not in ("mapping", "default", "const", "enum", "examples"):
-                yield from references(value)
-    elif isinstance(part, list):
-        for one in cast("list[Any]", part):
-            yield from references(one)
+    return (referred(one) for one in subschemas(schema) if "$ref" in one)
 
 
 def _gather(job: AnyJob, file: str, const: str, is_alone: bool) -> JobContract:
     kind: type[Payload] = job.payload_type
-    payload, result, definitions = _schemas(job)
-    definitions = _with_required_tags(definitions)
-    ordered = _ordered(definitions, [payload, result])
+    # A payload of Python's, read in TypeScript, has all its defaults filled in.
+    payload, result, definitions = _schemas(job, "serialization" if job.external else "validation")
+    definitions = _ordered(_with_required_tags(definitions), [payload, result])
+    checks = _what_may_be_written(job) if job.external else _ordered(definitions, [payload])
     types: dict[str, str] = {}
-    for name in ordered:
+    for name in {**definitions, **checks}:
         types[name] = type_name(name, types.values())
-    unique, key = _unique(job, definitions[payload["$ref"].removeprefix(REF)])
+    unique, key = _unique(job, definitions[referred(payload)])
     return JobContract(
         job.name,
         job.former_names,
@@ -108,33 +108,44 @@ def _gather(job: AnyJob, file: str, const: str, is_alone: bool) -> JobContract:
         result,
         unique,
         key,
-        {name: definitions[name] for name in ordered},
+        definitions,
+        checks,
         types,
     )
 
 
-def _schemas(job: AnyJob) -> tuple[Schema, Schema, dict[str, Schema]]:
-    # A payload of Python's, read in TypeScript, has all its defaults filled in.
-    mode: Mode = "serialization" if job.external else "validation"
-    asked: dict[str, tuple[Any, Mode]] = {"payload": (job.payload_type, mode)}
-    result = read_result_type(job.name, job.handler)
+def _schemas(job: AnyJob, mode: Mode) -> tuple[Schema, Schema, dict[str, Schema]]:
+    """Of its payload, its result, and of all that they refer to."""
     try:
-        found, definitions = wire_schemas({**asked, "result": (result, "serialization")})
+        result = read_result_type(job.name, job.handler), "serialization"
+        found, definitions = wire_schemas({"payload": (job.payload_type, mode), "result": result})
     except Exception:  # noqa: BLE001 — pydantic raises errors of many kinds, and validators of the app's any
-        found, definitions = _payload_alone(job, asked)
-    payload = found["payload"]
-    if "$ref" not in payload:
-        name = job.payload_type.__name__
-        payload, definitions = {"$ref": REF + name}, {**definitions, name: payload}
-    return payload, found.get("result", {}), definitions
+        # Of a result without a schema nothing is known; without one of its payload a job cannot be enqueued.
+        payload, definitions = _payload_schema(job, mode)
+        return payload, {}, definitions
+    payload, definitions = _named(job, found["payload"], definitions)
+    return payload, found["result"], definitions
 
 
-def _payload_alone(job: AnyJob, asked: Mapping[str, tuple[Any, Mode]]) -> tuple[dict[str, Schema], dict[str, Schema]]:
-    """Of a result without a schema nothing is known; without one of its payload a job cannot be enqueued."""
+def _payload_schema(job: AnyJob, mode: Mode) -> tuple[Schema, dict[str, Schema]]:
     try:
-        return wire_schemas(asked)
+        found, definitions = wire_schemas({"payload": (job.payload_type, mode)})
     except Exception as error:
         raise DeclarationError(f"Job '{job.name}': its payload has no JSON Schema: {error}") from error
+    return _named(job, found["payload"], definitions)
+
+
+def _named(job: AnyJob, payload: Schema, definitions: dict[str, Schema]) -> tuple[Schema, dict[str, Schema]]:
+    """The payload as a reference to a definition, as pydantic mostly has it."""
+    if "$ref" in payload:
+        return payload, definitions
+    name = job.payload_type.__name__
+    return {"$ref": REF + name}, {**definitions, name: payload}
+
+
+def _what_may_be_written(job: AnyJob) -> dict[str, Schema]:
+    payload, definitions = _payload_schema(job, "validation")
+    return _ordered(_with_required_tags(definitions), [payload])
 
 
 def _options(options: JobOptions) -> dict[str, Any]:
@@ -145,9 +156,9 @@ def _options(options: JobOptions) -> dict[str, Any]:
 # ── definitions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _ordered(definitions: Mapping[str, Schema], roots: Sequence[Schema]) -> list[str]:
+def _ordered(definitions: Mapping[str, Schema], roots: Sequence[Schema]) -> dict[str, Schema]:
     """Those that are needed, each after those it refers to; but for those that refer to each other."""
-    done: dict[str, None] = {}
+    done: dict[str, Schema] = {}
     begun: set[str] = set()
 
     def visit(schema: Schema) -> None:
@@ -155,11 +166,11 @@ def _ordered(definitions: Mapping[str, Schema], roots: Sequence[Schema]) -> list
             if name not in begun:
                 begun.add(name)
                 visit(definitions[name])
-                done[name] = None
+                done[name] = definitions[name]
 
     for root in roots:
         visit(root)
-    return list(done)
+    return done
 
 
 def _with_required_tags(definitions: Mapping[str, Schema]) -> dict[str, Schema]:
@@ -167,7 +178,8 @@ def _with_required_tags(definitions: Mapping[str, Schema]) -> dict[str, Schema]:
     tags = {
         (ref.removeprefix(REF), union["discriminator"]["propertyName"])
         for schema in definitions.values()
-        for union in _unions(schema)
+        for union in subschemas(schema)
+        if "discriminator" in union
         for ref in union["discriminator"]["mapping"].values()
         if isinstance(ref, str)
     }
@@ -177,18 +189,6 @@ def _with_required_tags(definitions: Mapping[str, Schema]) -> dict[str, Schema]:
         if tag in schema.get("properties", {}):
             fixed[name] = {**schema, "required": sorted({*schema.get("required", ()), tag})}
     return fixed
-
-
-def _unions(part: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(part, Mapping):
-        one = cast("Mapping[str, Any]", part)
-        if isinstance(one.get("discriminator"), Mapping):
-            yield one
-        for value in one.values():
-            yield from _unions(value)
-    elif isinstance(part, list):
-        for one in cast("list[Any]", part):
-            yield from _unions(one)
 
 
 # ── the key ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -210,14 +210,18 @@ def _key_field(kind: type[Payload], name: str, schema: Schema) -> KeyField | Non
     """None: JavaScript might write its value otherwise than Python."""
     info = kind.model_fields[name]
     alias = info.validation_alias or info.alias
-    wire_name = alias if isinstance(alias, str) else name
+    # Of several the first, as in the schema.
+    first = alias.choices[0] if isinstance(alias, AliasChoices) else alias
+    wire_name = first if isinstance(first, str) else name
     declared = schema.get("properties", {}).get(wire_name)
     if declared is None or (wire_name not in schema.get("required", ()) and "default" not in declared):
         return None
     kinds = set(_scalars(declared))
-    if not kinds <= {"string", "uuid", "integer", "boolean", "null"}:
+    # Of a UUID Python writes small letters; of a text that might be one nobody knows.
+    is_uuid = kinds <= {"uuid", "null"}
+    if not is_uuid and not kinds <= {"string", "integer", "boolean", "null"}:
         return None
-    return KeyField(wire_name, declared.get("default"), "uuid" in kinds)
+    return KeyField(wire_name, declared.get("default"), is_uuid)
 
 
 def _scalars(schema: Schema) -> Iterator[str]:

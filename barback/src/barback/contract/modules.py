@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from barback.contract.checks import Checks
-from barback.contract.forms import REF
-from barback.contract.gathering import JobContract, references
+from barback.contract.forms import referred
+from barback.contract.gathering import JobContract
 from barback.contract.names import field_name, quoted
 from barback.contract.types import comment, declaration, type_of
 
@@ -17,11 +17,8 @@ def module(job: JobContract) -> str:
 
     :raises DeclarationError: what a payload may be cannot be said in JavaScript.
     """
-    checks = Checks(job.name, job.types)
-    needed = _needed(job)
-    definitions = "\n".join(
-        checks.definition(name, schema) for name, schema in job.definitions.items() if name in needed
-    )
+    checks = Checks(job.name, job.types, fills_in=job.external)
+    definitions = "\n".join(checks.definition(name, schema) for name, schema in job.checks.items())
     imports = 'import * as z from "zod";\n'
     if checks.imports:
         imports += f'import {{ {", ".join(sorted(checks.imports))} }} from "../values.js";\n'
@@ -56,27 +53,15 @@ def types_of_module(job: JobContract) -> str:
 def own_types(job: JobContract) -> list[str]:
     """The types of its payload and its result."""
     names = [job.payload_name]
-    ref = job.result.get("$ref")
-    return names if ref is None else list(dict.fromkeys([*names, job.types[ref.removeprefix(REF)]]))
-
-
-def _needed(job: JobContract) -> set[str]:
-    """What its payload refers to: what a worker gives is not checked."""
-    needed: set[str] = set()
-    rest = list(references(job.payload))
-    while rest:
-        name = rest.pop()
-        if name not in needed:
-            needed.add(name)
-            rest += references(job.definitions[name])
-    return needed
+    if "$ref" not in job.result:
+        return names
+    return list(dict.fromkeys([*names, job.types[referred(job.result)]]))
 
 
 def _key(job: JobContract) -> str:
     parts: list[str] = []
     for one in job.key:
-        name = field_name(one.name)
-        value = f"sent.{name}" if name == one.name else f"sent[{name}]"
+        value = f"sent.{one.name}" if field_name(one.name) == one.name else f"sent[{quoted(one.name)}]"
         # What is left out is filled in by Python; JSON writes null for it by itself.
         if one.default is not None:
             value = f"({value} === undefined ? {quoted(one.default)} : {value})"

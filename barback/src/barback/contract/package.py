@@ -8,7 +8,7 @@ from importlib.resources import files
 from barback.app import AnyApp
 from barback.contract.gathering import JobContract, gather
 from barback.contract.modules import module, own_types, types_of_module
-from barback.contract.names import quoted
+from barback.contract.names import package_name, quoted
 
 HEADER = "// Written by `barback typescript` from the jobs' declarations in Python: change those, and write it anew.\n"
 BULLMQ, ZOD = ">=5.81 <7", "^4.2.0"
@@ -16,14 +16,18 @@ RUNTIME = ("client.d.ts", "client.js", "values.d.ts", "values.js")
 
 
 def package(app: AnyApp, name: str | None = None) -> dict[str, str]:
-    """Texts by path. `name`: of the package; None: that of the app, and `-jobs`.
+    """Texts by path. `name`: of the package; None: that of the app as npm takes it, and `-jobs`.
 
     The same app gives the same texts.
 
     :raises DeclarationError: a payload cannot be said in TypeScript; names the job.
     """
     jobs = gather(app)
-    made = {"package.json": _manifest(name or f"{app.name}-jobs"), "index.js": _index(jobs), "index.d.ts": _types(jobs)}
+    made = {
+        "package.json": _manifest(name or package_name(app.name)),
+        "index.js": _index(jobs),
+        "index.d.ts": _types(jobs),
+    }
     made["jobs.js"] = made["jobs.d.ts"] = _all(jobs)
     for job in jobs:
         made[f"jobs/{job.file}.js"] = module(job)

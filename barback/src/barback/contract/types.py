@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from barback.contract.forms import choices, fields, literals, read, referred, required
+from barback.contract.forms import choices, fields, literals, others, read, referred, required
 from barback.contract.names import field_name, quoted
 from barback.payload_schema import Schema
 
@@ -79,10 +79,12 @@ def _array(schema: Schema, types: Mapping[str, str], indent: str) -> str:
 def _object(schema: Schema, types: Mapping[str, str], indent: str) -> str:
     inner = indent + "  "
     lines = [_field(name, one, name in required(schema), types, inner) for name, one in fields(schema).items()]
-    others = schema.get("additionalProperties", not lines)
-    if others is not False:
+    beside = others(schema)
+    if beside is None:
+        beside = not lines
+    if beside is not False:
         # Fields and others share one signature, and only `unknown` takes all of them.
-        value = "unknown" if lines else type_of(others, types, inner)
+        value = "unknown" if lines else type_of(beside, types, inner)
         lines.append(_others(schema.get("propertyNames"), value, types, inner))
     return "{\n" + "".join(lines) + indent + "}" if lines else "Record<string, never>"
 
@@ -98,10 +100,9 @@ def _field(name: str, schema: Any, is_required: bool, types: Mapping[str, str], 
 
 
 def _others(names: Any, value: str, types: Mapping[str, str], indent: str) -> str:
-    keys = type_of(names, types) if names else "string"
-    if keys == "string":
-        return f"{indent}[key: string]: {value};\n"
-    return f"{indent}[key in {keys}]?: {value};\n"
+    if read(names)[0] in ("reference", "literals"):
+        return f"{indent}[key in {type_of(names, types)}]?: {value};\n"
+    return f"{indent}[key: string]: {value};\n"
 
 
 def _grouped(text: str) -> str:

@@ -24,7 +24,7 @@ async function side(version, prefix) {
 const handlers = {
   sendReceipt: async (payload, job) => {
     await job.updateProgress({ lines: payload.lines.length });
-    return { mailId: `mail-${payload.orderId}` };
+    return { mailId: `mail-${payload.orderId} ${payload.language}` };
   },
 };
 

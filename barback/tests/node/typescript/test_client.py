@@ -1,6 +1,9 @@
 """P28, P29: the generated client over both BullMQs, and Python on the other side of Redis."""
 
 import asyncio
+import contextlib
+import json
+import time
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -12,13 +15,14 @@ from barback.answers import Answer, Created, Swallowed
 from barback.broker import Completed, FetchedJob, JobRecord, Lease, NewJob, Settlement
 from barback.bullmq import BullMQBroker
 from barback.control.overview import Overviews
+from barback.payload import parse_payload
 from barback.payload_schema import schema_hash
 from barback.producer import Producer, new_job
 
 from ..pair import eventually
 from ..process import NodeError
 from .conftest import Client, Version
-from .torture import Keyed, Nested, Scalars, SendReceipt, Told, keyed, nested, scalars, send_receipt, told
+from .torture import Keyed, Long, Nested, Rough, Scalars, SendReceipt, Told, keyed, nested, scalars, send_receipt, told
 
 LEASE = Lease("python", lock_s=60.0)
 ID = "9b2c1e0e-0000-4000-8000-00000000000a"
@@ -84,6 +88,55 @@ async def test_what_is_missing_is_named_and_of_many_which_one(client: Client) ->
     without = {name: value for name, value in NESTED.items() if name != "byName"}
     with pytest.raises(NodeError, match=r"does not fit: \[1\]\.byName: Invalid input: expected record"):
         await client.call("enqueueMany", job="nested", payloads=[NESTED, without])
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"byId": {"7": "x"}}, "byId.7: Invalid input: expected number, received string"),
+        ({"bySlug": {"a": "x"}}, "bySlug.a: Invalid input: expected number, received string"),
+        ({"bySlug": {"A": 1}}, "bySlug.A: Invalid key in record"),
+    ],
+    ids=str,
+)
+async def test_an_entry_is_checked_by_its_name_and_its_value(change: dict[str, Any], line: str, client: Client) -> None:
+    """P28."""
+    fitting = {"mapping": THREAD, "discriminator": "", "properties": NESTED["payment"], "byId": {}, "bySlug": {}}
+    with pytest.raises(NodeError) as refused:
+        await client.call("check", job="named", payload={**fitting, **change})
+    assert str(refused.value).startswith(f"InvalidPayload: Payload of 'named' does not fit: {line}")
+
+
+@pytest.mark.parametrize(
+    ("job", "payload"),
+    [
+        ("named", {"slow": "a" * 50 + "!"}),
+        ("nested", {**NESTED, "payment": {"kind": "cash", "given": "1" * 50_000 + "x"}}),
+        ("nested", {**NESTED, "payment": {"kind": "card", "lastDigits": "1" * 1_000_000 + "x"}}),
+    ],
+    ids=["groups within groups", "a decimal", "a long text"],
+)
+async def test_no_text_keeps_a_check_busy(job: str, payload: dict[str, Any], client: Client) -> None:
+    """P28. A pattern that JavaScript would try in a thousand ways is left to the worker."""
+    started = time.monotonic()
+    with contextlib.suppress(NodeError):
+        await client.call("check", job=job, payload=payload)
+    assert time.monotonic() - started < 1
+
+
+async def test_what_python_takes_is_not_refused_nor_changed_because_javascript_counts_otherwise(client: Client) -> None:
+    """P28."""
+    payload = {
+        "form": {"a": 1, "b": 2},
+        "padded": "  abc  ",
+        "flagged": "ABC",
+        "raw": "éé",
+        "few": [1, 2, 2],
+        "naive": "2026-01-01T10:00:00",
+        "aware": "2026-01-01T10:00:00Z",
+    }
+    assert await client.call("check", job="rough", payload=payload) == payload
+    assert parse_payload(Rough, json.dumps(payload), "rough").form == Long(a=1, b=2)
 
 
 async def test_a_text_that_fits_in_characters_fits_though_it_has_more_units(client: Client) -> None:
@@ -227,18 +280,16 @@ async def test_what_python_enqueues_is_worked_in_typescript_and_a_wrong_payload_
     [wrong] = await broker.add([NewJob("in-typescript", "send-receipt", '{"orderId":"1"}', send_receipt.options)])
     [unknown] = await broker.add([NewJob("in-typescript", "send-letter", "{}", send_receipt.options)])
     [former] = await broker.add([replace(new_job(send_receipt, SendReceipt(order_id=UUID(ID)), {}), name="send-bill")])
-    records = [await ended(broker, answer) for answer in (right, wrong, unknown, former)]
-    assert [record.result for record in records] == [
-        f'{{"mailId":"mail-{ID}"}}',
-        None,
-        None,
-        f'{{"mailId":"mail-{ID}"}}',
-    ]
+    # Enqueued by a Python that knew no other field yet.
+    [older] = await broker.add([NewJob("in-typescript", "send-receipt", f'{{"orderId":"{ID}"}}', send_receipt.options)])
+    records = [await ended(broker, answer) for answer in (right, wrong, unknown, former, older)]
+    sent = f'{{"mailId":"mail-{ID} de"}}'
+    assert [record.result for record in records] == [sent, None, None, sent, sent]
     assert records[0].progress == '{"lines":0}'
     assert records[1].failed_reason is not None
-    assert records[1].failed_reason.startswith("Payload of 'send-receipt' does not fit: orderId: Invalid GUID; lines: ")
+    assert records[1].failed_reason.startswith("Payload of 'send-receipt' does not fit: orderId: Invalid GUID")
     assert records[2].failed_reason == "No job named 'send-letter' is handled here. Known: send-receipt, send-bill."
-    assert [record.attempts_made for record in records] == [1, 1, 1, 1]
+    assert [record.attempts_made for record in records] == [1, 1, 1, 1, 1]
 
 
 async def ended(broker: BullMQBroker, answer: Answer) -> JobRecord:
@@ -336,5 +387,14 @@ async def test_the_stamp_is_kept_by_node_when_it_reads_the_job_and_when_a_job_wa
 
 
 async def test_names_are_told(client: Client, version: Version) -> None:
-    assert await client.call("names") == ["keyed", "nested", "scalars", "send-receipt", "told", "words"]
+    assert await client.call("names") == [
+        "keyed",
+        "named",
+        "nested",
+        "rough",
+        "scalars",
+        "send-receipt",
+        "told",
+        "words",
+    ]
     assert await client.call("version") == {6: "6.7.0", 5: "5.81.5"}[version]

@@ -23,11 +23,15 @@ from .torture import (
     Date,
     Keyed,
     Level,
+    Long,
     Loose,
+    Named,
     Nested,
     Page,
+    Rough,
     Scalars,
     SendReceipt,
+    Short,
     Split,
     Words,
 )
@@ -120,13 +124,43 @@ nested = build(
     anything=plain,
     matrix=st.lists(st.lists(real, max_size=3), max_size=2),
 )
+slugs = st.from_regex(r"[a-z]+(-[a-z]+)*", fullmatch=True)
+named = build(
+    Named,
+    mapping=comments,
+    default=st.none() | comments,
+    const=st.none() | comments,
+    enum=st.lists(comments, max_size=2).map(tuple),
+    discriminator=text,
+    properties=payments,
+    by_id=st.dictionaries(st.uuids(), whole, max_size=2),
+    by_moment=st.dictionaries(moments, whole, max_size=2),
+    by_slug=st.dictionaries(slugs, whole, max_size=2),
+    slow=slugs.filter(lambda slug: len(slug) <= 64),
+)
+rough = build(
+    Rough,
+    form=build(Short, a=whole) | build(Long, a=whole, b=st.none() | whole),
+    padded=st.from_regex(r" {0,2}[a-z]{1,3} {0,2}", fullmatch=True),
+    flagged=st.sampled_from(["abc", "ABC", "aBc"]),
+    raw=st.text(st.characters(categories=["L"]), max_size=1).map(str.encode),
+    few=st.frozensets(whole, max_size=2),
+    naive=st.datetimes(),
+    aware=st.datetimes(timezones=st.integers(-1_000, 1_000).map(lambda minutes: timezone(timedelta(minutes=minutes)))),
+)
 receipts = build(
-    SendReceipt, order_id=st.uuids(), lines=st.lists(payments, max_size=2).map(tuple), at=st.none() | moments
+    SendReceipt,
+    order_id=st.uuids(),
+    lines=st.lists(payments, max_size=2).map(tuple),
+    at=st.none() | moments,
+    language=text,
 )
 PAYLOADS = {
     "scalars": scalars,
     "nested": nested,
     "words": words,
+    "named": named,
+    "rough": rough,
     "sendReceipt": receipts,
     "keyed": build(Keyed, city_id=st.none() | st.uuids(), year=whole, is_open=st.booleans()),
 }

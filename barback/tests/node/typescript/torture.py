@@ -1,12 +1,13 @@
 """An app whose payloads hold all that JSON Schema can say of pydantic's types, and all that goes wrong there."""
 
+import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NaiveDatetime, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from barback import App, Context, Exponential, Payload, Retention, job, no_services
@@ -134,6 +135,43 @@ class Words(Payload, frozen=True):
     number: Literal[9007199254740991, -9007199254740991, 0]
 
 
+class Short(BaseModel, frozen=True):
+    """The first form that fits what is one of the next, too."""
+
+    a: int
+
+
+class Long(Short, frozen=True):
+    b: int | None = None
+
+
+class Rough(Payload, frozen=True):
+    """What JavaScript would check otherwise than Python."""
+
+    form: Short | Long
+    padded: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=3)]
+    flagged: str = Field(pattern=re.compile("^abc$", re.IGNORECASE))
+    raw: bytes = Field(max_length=4)
+    few: frozenset[SAFE] = Field(max_length=2)
+    naive: NaiveDatetime
+    aware: AwareDatetime
+
+
+class Named(Payload, frozen=True):
+    """Fields named as JSON Schema's own words, and entries whose names have a form."""
+
+    mapping: Comment
+    default: Comment | None = None
+    const: Comment | None = None
+    enum: tuple[Comment, ...] = ()
+    discriminator: str
+    properties: Payment
+    by_id: dict[UUID, SAFE]
+    by_moment: dict[datetime, SAFE] = Field(default_factory=dict[datetime, int])
+    by_slug: dict[Annotated[str, Field(pattern=r"^[a-z]+(?:-[a-z]+)*$")], SAFE]
+    slow: str = Field(default="", pattern=r"^([a-z0-9]+-?)*$", max_length=64)
+
+
 class Reply(Model, frozen=True):
     """What a job gives."""
 
@@ -159,6 +197,16 @@ async def nested(payload: Nested, ctx: Context[None]) -> list[Reply | None]:
 
 @job("words", queue="torture", former_names=("phrases",))
 async def words(payload: Words, ctx: Context[None]) -> dict[str, tuple[int, str]]:
+    raise NotImplementedError
+
+
+@job("named", queue="torture")
+async def named(payload: Named, ctx: Context[None]) -> None:
+    raise NotImplementedError
+
+
+@job("rough", queue="torture")
+async def rough(payload: Rough, ctx: Context[None]) -> None:
     raise NotImplementedError
 
 
@@ -193,6 +241,7 @@ class SendReceipt(Payload, frozen=True):
     order_id: UUID
     lines: tuple[Payment, ...] = ()
     at: datetime | None = None
+    language: str = "de"
 
 
 class ReceiptSent(Model, frozen=True):
@@ -203,4 +252,4 @@ class ReceiptSent(Model, frozen=True):
 async def send_receipt(payload: SendReceipt, ctx: Context[None]) -> ReceiptSent: ...
 
 
-app = App(jobs=[scalars, nested, words, keyed, told, send_receipt], services=no_services, name="torture")
+app = App(jobs=[scalars, nested, words, named, rough, keyed, told, send_receipt], services=no_services, name="torture")

@@ -3,7 +3,7 @@ import {
   JOB_NAMES, check, createClient, createProcessor, createWorker, flow, handle, keyed, nested, scalars, sendReceipt, told,
   words,
 } from "torture-jobs";
-import type { InvalidPayload, JobName, Nested, ReceiptSent, Scalars, SendReceipt } from "torture-jobs";
+import type { InvalidPayload, JobName, Named, Nested, ReceiptSent, Scalars, SendReceipt } from "torture-jobs";
 import { words as alone } from "torture-jobs/jobs/words";
 import * as jobs from "torture-jobs/jobs";
 
@@ -26,6 +26,10 @@ const full: Nested = {
   loose: { known: 1, more: ["of", "it"] }, anything: { a: [1] },
 };
 
+const named: Named = {
+  mapping: thread, discriminator: "", properties: { kind: "cash", given: 1 }, byId: { [right.id]: 1 }, bySlug: { a: 1 },
+};
+
 async function use(): Promise<void> {
   const added = await client.enqueue.scalars(right, { delay: 1_000, jobId: "mine" });
   const result = await added.result({ timeoutMs: 1_000 });
@@ -39,7 +43,7 @@ async function use(): Promise<void> {
   await client.enqueue.told({ email: "a@b.c" }, { unique: "a@b.c" });
   await client.enqueueMany.told([{ email: "a@b.c" }], ({ email }) => ({ unique: email }));
   await client.enqueueFlow(flow(scalars, right, { children: [flow(keyed, {}), flow(nested, full, { attempts: 2 })] }));
-  console.log(name, one, total, none, check(scalars, right));
+  console.log(name, one, named, total, none, check(scalars, right));
   await client.close();
 }
 
@@ -69,6 +73,10 @@ export async function wrong(): Promise<void> {
   await client.enqueue.nested({ ...full, payment: { kind: "cash", lastDigits: "1234" } });
   // @ts-expect-error the tag is missing, though it has a default in Python
   await client.enqueue.nested({ ...full, payment: { given: 1 } });
+  // @ts-expect-error entries of another kind, whose names have a form
+  await all.enqueue.named({ ...named, byId: { a: "b" } });
+  // @ts-expect-error the same, by a pattern
+  await all.enqueue.named({ ...named, bySlug: { a: "b" } });
   // @ts-expect-error a tuple that is too long
   await client.enqueue.nested({ ...full, pair: [1, "a", 2] });
   // @ts-expect-error null is no text
