@@ -137,6 +137,13 @@ def test_a_package_without_jobs_is_refused(make_package: MakePackage) -> None:
         find_jobs(package)
 
 
+def test_a_folder_in_which_nobody_would_look_is_told_of(make_package: MakePackage) -> None:
+    job_file = JOB_FILE.format(name="first", queue="q")
+    package = make_package({"__init__.py": "", "a.py": job_file, "mail/b.py": job_file})
+    with pytest.raises(DeclarationError, match=r"package_of_jobs/mail has no __init__\.py, so the jobs in it are not"):
+        find_jobs(package)
+
+
 def test_a_module_is_no_package() -> None:
     with pytest.raises(DeclarationError, match=r"'barback\.registry' is a module; expected the package that holds"):
         find_jobs(registry_room)

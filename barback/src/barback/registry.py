@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Iterable
+from pathlib import Path
 from types import ModuleType
 from typing import cast
 
@@ -93,13 +94,14 @@ class Registry:
 def find_jobs(package: ModuleType) -> tuple[AnyJob, ...]:
     """Import every module of a package and take the jobs declared in it, in the order of the modules' names.
 
-    :raises DeclarationError: it is not a package, or holds no job.
+    :raises DeclarationError: it is not a package, holds no job, or has a folder of modules that is no package.
     """
-    paths = getattr(package, "__path__", None)
+    paths: Iterable[str] | None = getattr(package, "__path__", None)
     if paths is None:
         raise DeclarationError(
             f"App(jobs=…): '{package.__name__}' is a module; expected the package that holds the job files."
         )
+    _check_folders_are_packages(paths)
     names = sorted(info.name for info in pkgutil.walk_packages(paths, package.__name__ + "."))
     modules = [package, *(importlib.import_module(name) for name in names)]
     jobs: dict[AnyJob, None] = {}
@@ -108,6 +110,13 @@ def find_jobs(package: ModuleType) -> tuple[AnyJob, ...]:
     if not jobs:
         raise NoJobs(package)
     return tuple(jobs)
+
+
+def _check_folders_are_packages(paths: Iterable[str]) -> None:
+    """Nobody looks into the others, and their jobs would be missing without a word."""
+    for file in sorted(file for path in paths for file in Path(path).rglob("*.py")):
+        if not (file.parent / "__init__.py").is_file() and file.parent not in map(Path, paths):
+            raise DeclarationError(f"{file.parent} has no __init__.py, so the jobs in it are not found: write one.")
 
 
 def _where(job: AnyJob) -> str:

@@ -24,7 +24,8 @@ export function text(bounds: { min?: number; max?: number; pattern?: RegExp }): 
 /** A moment: a text as ISO 8601 has it, or a `Date`, which becomes one. */
 export const moment: z.ZodType<string, string | Date> = z.union([
   z.iso.datetime({ offset: true, local: true }),
-  z.date().transform((date) => date.toISOString()),
+  // Python has no other years.
+  z.date().min(new Date("0001-01-01T00:00:00Z")).max(new Date("9999-12-31T23:59:59.999Z")).transform((it) => it.toISOString()),
 ]);
 
 /** A decimal number as a text, of any size and precision. */
