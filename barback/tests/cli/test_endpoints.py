@@ -19,10 +19,24 @@ Call = Callable[..., Any]
 Start = Callable[..., Any]
 Until = Callable[[Callable[[], bool]], None]
 
+SLOWLY = """
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
 
-def get(port: int, path: str, method: str = "GET") -> tuple[int, str]:
+@asynccontextmanager
+async def slowly():
+    while not Path(os.environ["BEGIN"]).exists():
+        await asyncio.sleep(0.01)
+    yield None
+"""
+"""Services that open once a file is there."""
+
+
+def get(port: int, path: str, method: str = "GET", host: str = "127.0.0.1") -> tuple[int, str]:
     """Status and body; 0: nobody listens."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
         connection.request(method, path)
         answer = connection.getresponse()
@@ -101,6 +115,28 @@ def test_metrics_count_by_queue_name_and_outcome_and_names_that_nobody_declared_
     with socket.create_connection(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port)) as half:
         half.sendall(b"GET /me")
         assert get(port, "/live")[0] == 200, "one that asks and says nothing keeps others waiting"
+
+
+def test_before_it_has_begun_to_work_it_is_live_and_not_ready(
+    start: Start, project: Path, environment: Mapping[str, str], port: int, until: Until, tmp_path: Path
+) -> None:
+    app, begin = project / "src" / "shop" / "app.py", tmp_path / "begin"
+    app.write_text(SLOWLY + app.read_text().replace("services=no_services", "services=slowly"))
+    worker = start("work", f"--health-port={port}", environment={**environment, "BEGIN": str(begin)})
+    until(lambda: get(port, "/live") == (200, "live\n"))
+    assert get(port, "/ready") == (503, "not ready: it has not begun to work\n")
+    begin.touch()
+    worker.wait_for("worker started")
+    until(lambda: get(port, "/ready") == (200, "ready\n"))
+
+
+def test_it_answers_at_the_address_that_it_is_told_and_at_no_other(
+    start: Start, environment: Mapping[str, str], port: int
+) -> None:
+    worker = start("work", f"--health-port={port}", environment={**environment, "BARBACK_HEALTH_HOST": "127.0.0.2"})
+    worker.wait_for("worker started")
+    assert get(port, "/ready", host="127.0.0.2") == (200, "ready\n")
+    assert get(port, "/ready") == (0, "")
 
 
 def test_one_that_drains_is_live_and_not_ready(

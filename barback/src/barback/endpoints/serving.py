@@ -3,10 +3,12 @@
 A process that stands still as a whole (a C call keeps the GIL, SIGSTOP) answers nobody, which is "not live" too.
 """
 
+import math
 import socket
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -20,7 +22,9 @@ from barback.worker import Worker
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.endpoints")
 
 SLOWEST_S = 5.0
-"""How long a client may take to ask."""
+"""How long a client may take, to ask and to be told, however it spreads its bytes."""
+MOST = 16
+"""Clients at a time. Who asks for a worker are a few: what restarts it, what sends it jobs, Prometheus."""
 PLAIN = "text/plain; charset=utf-8"
 
 Answer = tuple[str, str, bytes]
@@ -82,7 +86,38 @@ def _told(what: str, reasons: Sequence[str]) -> Answer:
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
-    request_queue_size = 16
+    request_queue_size = MOST
+
+    def __init__(self, *arguments: Any) -> None:
+        self._ends_at: dict[Any, float] = {}
+        """By connection, of those that are open. Added to by the thread that serves, taken from by each one's own."""
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if len(self._ends_at) >= MOST:
+            self.shutdown_request(request)
+            return
+        self._ends_at[request] = time.monotonic() + SLOWEST_S
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """Several times a second, whatever comes: end the slow ones."""
+        self._end_those_before(time.monotonic())
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self._ends_at.pop(request, None)
+
+    def server_close(self) -> None:
+        super().server_close()
+        self._end_those_before(math.inf)
+
+    def _end_those_before(self, moment: float) -> None:
+        """Their threads find the connection at its end."""
+        for request, ends_at in list(self._ends_at.items()):
+            if ends_at < moment:
+                with suppress(OSError):
+                    request.shutdown(socket.SHUT_RDWR)
 
     def server_bind(self) -> None:
         # The standard library's asks for the name of our address, which takes a while where nobody knows it.
@@ -100,8 +135,6 @@ class _Server6(_Server):
 
 
 class _Handler(WSGIRequestHandler):
-    timeout = SLOWEST_S  # pyright: ignore[reportAssignmentType]
-
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 — its name
         """Who asks once a second is no event."""
 
