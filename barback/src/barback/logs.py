@@ -2,6 +2,9 @@
 
 The library itself configures nothing: the command line does, and the processes that jobs run in do as their worker did.
 What a handler logs, by structlog or the standard library, says in which job: `job`, `job_id`, `attempt`.
+
+barback and the packages of the app are sent from INFO on. All others (libraries: some tell of each request) are as in
+any Python program: from WARNING on, unless somebody sets the level of their logger.
 """
 
 import json
@@ -20,16 +23,21 @@ LEVEL = logging.INFO
 INDENT = "  | "
 """Before each line of a stack trace in a terminal: no text in it looks like an event of its own."""
 
-_configured = False
+LONGEST = 2_000
+"""Characters of one text in an event, as the name of a job or what a handler says. A stack trace is not cut."""
+BARBACK = __name__.partition(".")[0]
+
+_level: int | None = None
+"""None: nobody configured anything."""
 
 
 def configure_logging(level: int = LEVEL) -> None:
     """Send structlog's events and those of the standard library's `logging` to stderr, in one form.
 
-    `level`: of the least serious that are sent.
+    `level`: of the least serious that are sent, of libraries WARNING at least.
     """
-    global _configured  # noqa: PLW0603 — as global as what it tells of
-    _configured = True
+    global _level  # noqa: PLW0603 — as global as what it tells of
+    _level = level
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         add_job,
@@ -45,7 +53,8 @@ def configure_logging(level: int = LEVEL) -> None:
         )
     )
     logging.captureWarnings(True)
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
+    send_logs_of(BARBACK)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -55,7 +64,13 @@ def configure_logging(level: int = LEVEL) -> None:
 
 def is_configured() -> bool:
     """Whether this process logs as `configure_logging` set it up."""
-    return _configured
+    return _level is not None
+
+
+def send_logs_of(module: str) -> None:
+    """Send what is logged in the package that this module lies in, as barback's own; if this process is configured."""
+    if _level is not None:
+        logging.getLogger(module.partition(".")[0]).setLevel(_level)
 
 
 def add_job(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -66,12 +81,26 @@ def add_job(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Muta
     return event
 
 
+def cut_texts(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Cut what is too long for a line that somebody reads."""
+    for key, value in event.items():
+        text = str(value)
+        if len(text) > LONGEST and key != "exception":
+            event[key] = cut(text)
+    return event
+
+
+def cut(text: str) -> str:
+    """The text, or its beginning and how long it was."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… (cut: it has {len(text):,} characters)"
+
+
 class _Handler(logging.StreamHandler[Any]):
     """An event that cannot be formatted is one line, too: the standard library's own words about it are many."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 — its name
         what = {"event": "a log line could not be written", "level": "error", "logger": record.name}
-        told = {**what, "error": repr(sys.exc_info()[1]), "message": repr(record.msg)}
+        told = {**what, "error": cut(repr(sys.exc_info()[1])), "message": cut(repr(record.msg))}
         try:
             self.stream.write(json.dumps(told) + "\n")
         except (OSError, ValueError):
@@ -82,9 +111,10 @@ class _Handler(logging.StreamHandler[Any]):
 def _rendering(terminal: bool) -> list[Processor]:
     if not terminal:
         # JSON escapes control characters by itself.
-        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+        return [structlog.processors.format_exc_info, cut_texts, structlog.processors.JSONRenderer(default=str)]
     return [
         structlog.processors.format_exc_info,
+        cut_texts,
         _escape,
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from barback.app import AnyApp, App
 from barback.errors import BarbackError, DeclarationError, UsageError, did_you_mean
+from barback.logs import send_logs_of
 
 VARIABLE = "BARBACK_APP"
 OURS = Path(__file__).parents[1]
@@ -51,6 +52,7 @@ def load_app(path: str, project: Path) -> AnyApp:
     for folder in (project / "src", project, Path.cwd() / "src", Path.cwd()):
         if folder.is_dir() and str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
+    send_logs_of(module_name)
     module = _import(module_name, path)
     if not hasattr(module, attribute):
         known = _apps_in(module) or [name for name in vars(module) if not name.startswith("_")]
@@ -59,7 +61,10 @@ def load_app(path: str, project: Path) -> AnyApp:
     if not isinstance(app, App):
         hint = did_you_mean(attribute, _apps_in(module))
         raise UsageError(f"App '{path}': expected a barback.App, got {type(app).__name__}.{hint}")
-    return cast("AnyApp", app)
+    found = cast("AnyApp", app)
+    for job in found.registry.jobs:
+        send_logs_of(job.handler.__module__)
+    return found
 
 
 def source_folders(app: AnyApp, path: str) -> list[Path]:

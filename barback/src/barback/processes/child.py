@@ -22,7 +22,7 @@ from barback.answers import Answer as EnqueueAnswer
 from barback.current import CURRENT, Elsewhere
 from barback.errors import BarbackError
 from barback.job import AnyJob, Context, Job, Reply
-from barback.logs import configure_logging
+from barback.logs import configure_logging, send_logs_of
 from barback.options import Overrides
 from barback.outcomes import Ending, after_error, after_return, describe
 from barback.payload import Payload, parse_payload, write_value
@@ -94,6 +94,7 @@ class Child:
         self._pipe.send_bytes(pack(message))
 
     def _load(self, load: Load) -> Message:
+        send_logs_of(load.module)
         try:
             job: AnyJob = getattr(importlib.import_module(load.module), load.attribute)
             self._jobs[job.name] = job
