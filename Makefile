@@ -6,6 +6,7 @@ UV := .tools/bin/uv
 NODE_TESTS := barback/tests/node cafes/tests/node
 NODE_READY := $(NODE_TESTS:%=%/node_modules/.package-lock.json)
 EXAMPLE := examples/nextjs
+NODE_LOCKED := $(NODE_TESTS) $(EXAMPLE) bench/peers/node
 
 # The machine's own Python: uv shall not download one.
 export UV_PYTHON_DOWNLOADS := never
@@ -46,7 +47,7 @@ audit: setup ## Known vulnerabilities of all that the lock files pin; asks PyPI 
 	@mkdir -p .tools && $(UV) export --quiet --locked --all-extras --all-groups --no-emit-workspace --format requirements-txt --output-file .tools/audited.txt
 	@$(UV) run --quiet --isolated --locked --only-group audit pip-audit --strict --disable-pip --require-hashes -r .tools/audited.txt \
 		|| { echo "make audit: FAILED: of the Python packages one is vulnerable, or could not be audited; the line above says which." >&2; exit 1; }
-	@for folder in $(NODE_TESTS); do npm audit --prefix $$folder --package-lock-only \
+	@for folder in $(NODE_LOCKED); do npm audit --prefix $$folder --package-lock-only \
 		|| { echo "make audit: FAILED: of the npm packages of $$folder one is vulnerable, or they could not be audited." >&2; exit 1; }; done
 
 format: setup ## Put the code in form

@@ -5,6 +5,12 @@ umask 077
 
 here=$(dirname "$0")
 users=${USERS_FILE:-/run/redis/users.acl}
+prefix=${BARBACK_PREFIX:-bull}
+case $prefix in *[!A-Za-z0-9_:{}-]*)
+    echo "BARBACK_PREFIX: expected letters, digits and _ : { } - alone" >&2
+    exit 2
+    ;;
+esac
 
 hash() { printf %s "$1" | sha256sum | cut -d ' ' -f 1; }
 
@@ -12,8 +18,11 @@ sed -e '/^#/d' -e '/^$/d' \
     -e "s/{worker}/$(hash "${REDIS_WORKER_PASSWORD:?}")/" \
     -e "s/{dashboard}/$(hash "${REDIS_DASHBOARD_PASSWORD:?}")/" \
     -e "s/{app}/$(hash "${REDIS_APP_PASSWORD:?}")/" \
+    -e "s/{prefix}/$prefix/" \
     -e "s/{commands}/$(tr '\n' ' ' <"$here/redis-commands.txt")/" \
     "$here/redis-users.acl" >"$users"
 unset REDIS_WORKER_PASSWORD REDIS_DASHBOARD_PASSWORD REDIS_APP_PASSWORD
 
-exec valkey-server --aclfile "$users" --appendonly yes --appendfsync everysec --maxmemory-policy noeviction "$@"
+# Protected mode would refuse other machines, because `default` has no password: all it may do is PING.
+exec valkey-server --aclfile "$users" --protected-mode no \
+    --appendonly yes --appendfsync everysec --maxmemory-policy noeviction "$@"

@@ -20,7 +20,7 @@ import redis
 from barback.embedded import EmbeddedValkey
 
 from .canary_app import JOBS, QUEUE
-from .test_deployment import free_port, get, until
+from .deployment.running import free_port, get, until
 
 SONG = "tweet7f3a9c"
 """In each canary, and in nothing else. Whatever is cut out of a canary at a sign that means something holds it too."""

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from .compose import ROOT
+from .deployment.compose import ROOT
 
-NPM = [*sorted(ROOT.glob("*/tests/node/package-lock.json")), ROOT / "bench" / "peers" / "node" / "package-lock.json"]
+LISTED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+"""All files that git holds."""
+NPM = [ROOT / name for name in LISTED if Path(name).name == "package-lock.json"]
 NPMS = "https://registry.npmjs.org/"
 OURS = {"barback", "barback-workspace", "cafes"}
 ELSEWHERE = re.compile(
@@ -47,16 +49,23 @@ def test_uv_itself_is_installed_by_hash() -> None:
 def test_every_npm_package_has_its_hash(path: Path) -> None:
     packages: dict[str, dict[str, Any]] = json.loads(path.read_text())["packages"]
     for name, package in packages.items():
-        if name:
+        # The root, and what lies in this checkout itself, come from nowhere.
+        if name and not package.get("resolved", NPMS).startswith("file:"):
             assert package["integrity"].startswith("sha512-"), name
             # Some locks name no address: then npm asks its registry.
             assert package.get("resolved", NPMS).startswith(NPMS), name
 
 
+def test_all_that_is_locked_is_audited() -> None:
+    """By `make audit`, folder by folder."""
+    recipe = subprocess.run(["make", "--dry-run", "audit"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    [folders] = re.findall(r"for folder in (.*); do npm audit", recipe)
+    assert sorted(folders.split()) == sorted(str(path.parent.relative_to(ROOT)) for path in NPM)
+
+
 def test_no_file_that_git_holds_leads_to_another_registry() -> None:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     names = {"pyproject.toml", "uv.toml", "uv.txt", "requirements.txt", ".npmrc", "pip.conf", "Dockerfile", "Makefile"}
-    files = [ROOT / name for name in listed.splitlines() if Path(name).name in names]
+    files = [ROOT / name for name in LISTED if Path(name).name in names]
     assert len(files) > 5
     for file in files:
         found = ELSEWHERE.search(file.read_text())

@@ -11,8 +11,20 @@ from typing import Any, cast
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 VARIABLE = re.compile(r"\$\{(\w+)(?::?([-?])([^}]*))?\}")
+
+
+@dataclass(frozen=True)
+class Volume:
+    """`source`: of this folder, beginning with a dot, or the name of a volume."""
+
+    source: str
+    target: str
+
+    @property
+    def is_of_this_folder(self) -> bool:
+        return self.source.startswith(".")
 
 
 @dataclass(frozen=True)
@@ -30,15 +42,22 @@ class Service:
     def command(self) -> list[str]:
         return [str(word) for word in self.settings.get("command", [])]
 
+    @property
+    def volumes(self) -> list[Volume]:
+        return [Volume(*str(volume).split(":")[:2]) for volume in self.settings.get("volumes", [])]
+
+    @property
+    def health_check(self) -> list[str]:
+        kind, *words = self.settings["healthcheck"]["test"]
+        return ["sh", "-c", *words] if kind == "CMD-SHELL" else words
+
 
 def read_compose(given: Mapping[str, str]) -> dict[str, Service]:
     """All services by name. `given`: what `.env` says.
 
     :raises KeyError: a variable that must be set is not.
     """
-    text = (ROOT / "docker-compose.yml").read_text()
-    document = yaml.safe_load(VARIABLE.sub(lambda match: _value(match, given), text))
-    services = cast("dict[str, dict[str, Any]]", document["services"])
+    services = cast("dict[str, dict[str, Any]]", _replaced(read_document()["services"], given))
     return {name: Service(name, settings) for name, settings in services.items()}
 
 
@@ -71,6 +90,15 @@ def start(
         return subprocess.Popen(
             [*service.command, *more], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
         )
+
+
+def _replaced(part: Any, given: Mapping[str, str]) -> Any:
+    """A part of the document with the values of its variables: what is empty stays a text."""
+    if isinstance(part, dict):
+        return {key: _replaced(value, given) for key, value in cast("dict[str, Any]", part).items()}
+    if isinstance(part, list):
+        return [_replaced(value, given) for value in cast("list[Any]", part)]
+    return VARIABLE.sub(lambda match: _value(match, given), part) if isinstance(part, str) else part
 
 
 def _value(match: re.Match[str], given: Mapping[str, str]) -> str:

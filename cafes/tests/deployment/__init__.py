@@ -1,0 +1,1 @@
+"""The files for containers: nothing in them dangles, and what they start works as processes (P43, P44)."""
