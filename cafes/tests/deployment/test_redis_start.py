@@ -31,14 +31,34 @@ def test_passwords_are_kept_as_hashes_in_a_file_for_its_own_user(server: Running
     assert not any(password in users.read_text() for password in PASSWORDS)
 
 
-def test_the_server_itself_is_not_given_the_passwords(tmp_path: Path) -> None:
-    program = tmp_path / "valkey-server"
+def start_without_server(folder: Path, prefix: str = "bull") -> "subprocess.CompletedProcess[str]":
+    """With a program in the place of the server that prints what environment it is given."""
+    program = folder / "valkey-server"
     program.write_text("#!/bin/sh\nenv\n")
     program.chmod(0o755)
-    command = in_folder(read_compose(ENV)["redis"].command, tmp_path)
-    told = subprocess.run(command, env=redis_environment(tmp_path), capture_output=True, text=True, check=True).stdout
+    command = in_folder(read_compose(ENV)["redis"].command, folder)
+    environment = {**redis_environment(folder), "BARBACK_PREFIX": prefix}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_server_itself_is_not_given_the_passwords(tmp_path: Path) -> None:
+    told = start_without_server(tmp_path).stdout
     assert "USERS_FILE=" in told
     assert not any(password in told for password in PASSWORDS)
+
+
+@pytest.mark.parametrize("prefix", ["bull", "shop-2", "{shop}"])
+def test_users_may_use_the_keys_of_the_prefix_that_is_set(tmp_path: Path, prefix: str) -> None:
+    assert start_without_server(tmp_path, prefix).returncode == 0
+    users = [line for line in (tmp_path / "users.acl").read_text().splitlines() if " default " not in line]
+    assert [re.findall(r"~\S+", line) for line in users] == [[f"~{prefix}:*", "~barback:*"]] * 2 + [[f"~{prefix}:*"]]
+
+
+@pytest.mark.parametrize("prefix", ["*", "a/b", "a b", "a?", "a&b"])
+def test_a_prefix_that_would_mean_other_keys_is_refused(tmp_path: Path, prefix: str) -> None:
+    refused = start_without_server(tmp_path, prefix)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "BARBACK_PREFIX" in refused.stderr
 
 
 def test_it_answers_other_machines(tmp_path: Path) -> None:
