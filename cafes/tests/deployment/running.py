@@ -72,7 +72,8 @@ def started_redis(folder: Path, host: str = "127.0.0.1") -> Generator[Running]:
         )
     running = Running(port, folder, process)
     try:
-        until(lambda: _answers(running, host), (folder / "log").read_text)
+        until(lambda: process.poll() is not None or _answers(running, host), (folder / "log").read_text)
+        assert process.poll() is None, (folder / "log").read_text()
         yield running
     finally:
         if process.poll() is None:
