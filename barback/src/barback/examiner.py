@@ -44,6 +44,19 @@ class Unheld:
 
 
 @dataclass(frozen=True, slots=True)
+class OddKey:
+    """A key of a queue that holds what does not belong there. `name`: without prefix and queue."""
+
+    name: str
+    key: str
+    holds: str
+    wanted: str
+
+    def __str__(self) -> str:
+        return f"{self.key} holds {self.holds} in place of {self.wanted}"
+
+
+@dataclass(frozen=True, slots=True)
 class Leftovers:
     """Keys of a queue that lead nowhere.
 
@@ -78,6 +91,8 @@ class Examiner(Protocol):
     async def unheld(self, queue: str, most: int) -> list[Unheld]:
         """Among the `most` active jobs that were started first."""
         ...
+
+    async def odd_keys(self, queue: str) -> list[OddKey]: ...
 
     async def leftovers(self, queue: str) -> Leftovers:
         """Of a queue that is small enough to be looked at whole."""

@@ -21,6 +21,7 @@ from barback.broker import Broker, Lease
 from barback.contexts import ContextMaker
 from barback.errors import DeclarationError
 from barback.executor import Executor
+from barback.limits import Limits
 from barback.locks import LockKeeper
 from barback.loop_watch import LoopWatch
 from barback.outage import Outage
@@ -124,27 +125,25 @@ class Worker:
             threads = make_threads(sum(map(self._concurrency, self._queues)))
             locks = LockKeeper(self._broker, self._options.lock_s, outage)
             pumps = self._pumps = self._make_pumps(services, locks, threads, outage)
+            declared = {queue: self._app.limits[queue] for queue in self._queues if queue in self._app.limits}
+            limits = Limits(self._broker, declared, outage)
             scheduler = self._make_scheduler(outage)
             try:
-                await self._prepare(scheduler)
+                await limits.apply()
+                if scheduler is not None:
+                    await scheduler.apply()
                 locks.start(pumps.lost, pumps.cancel)
                 self.started.set()
-                await self._work(pumps, scheduler, outage, until_drained)
+                await self._work(pumps, limits, scheduler, outage, until_drained)
             finally:
                 locks.stop()
                 self._processes.close()
                 threads.shutdown(wait=False, cancel_futures=True)
             return WorkerReport(**pumps.counts, ended=self._ended)
 
-    async def _prepare(self, scheduler: Scheduler | None) -> None:
-        for queue in self._queues:
-            limits = self._app.limits.get(queue)
-            if limits is not None:
-                await self._broker.set_limits(queue, limits)
-        if scheduler is not None:
-            await scheduler.apply()
-
-    async def _work(self, pumps: Pumps, scheduler: Scheduler | None, outage: Outage, until_drained: bool) -> None:
+    async def _work(
+        self, pumps: Pumps, limits: Limits, scheduler: Scheduler | None, outage: Outage, until_drained: bool
+    ) -> None:
         """Run the pumps, and beside them what keeps the queues going; if any of it breaks, all of it ends."""
         loop_watch = LoopWatch(self._options.lock_s, pumps.names, lags=self.readings.loop_lag)
         self._loop_watch = loop_watch
@@ -153,6 +152,7 @@ class Worker:
             Pulse(self._broker, self._queues, outage, self.readings.redis_latency).run(),
             loop_watch.run(),
             heartbeat.run(),
+            limits.run(),
             *(self._make_recovery(queue, outage).run() for queue in self._queues),
         ]
         if scheduler is not None:

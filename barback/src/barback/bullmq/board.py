@@ -15,6 +15,7 @@ from barback.board import LONGEST_TTL_S, Bucket, Counted, Entry, bucket_of, buck
 from barback.bullmq.codec import ms
 from barback.bullmq.connection import Call, Connection
 from barback.bullmq.keys import keys_of
+from barback.bullmq.numbers import whole_number
 from barback.bullmq.packing import pack
 
 SLACK_S = 86_400.0
@@ -73,7 +74,7 @@ class RedisBoard:
             [Call([("HGETALL", self._bucket(queue, step_s, start)) for start in starts])]
         )
         return [
-            Bucket(start, {name: int(count) for name, count in fields.items()})
+            Bucket(start, {name: whole_number(count) or 0 for name, count in fields.items()})
             for start, fields in zip(starts, found, strict=True)
         ]
 
@@ -123,11 +124,12 @@ def _by_minute(totals: Sequence[str | None], data: Sequence[str]) -> list[tuple[
 
     `data` is newest first and ends before the minute of `prevTS`, whose jobs are those counted since (`prevCount`).
     """
-    count, written, before = (int(text) if text and text.isdecimal() else None for text in totals)
+    count, written, before = map(whole_number, totals)
     if count is None or written is None:
         return []
     last = written // 1000 // MINUTE_S * MINUTE_S
-    older = [(last - (i + 1) * MINUTE_S, int(text)) for i, text in enumerate(data) if text.isdecimal()]
+    numbers = enumerate(map(whole_number, data), 1)
+    older = [(last - i * MINUTE_S, number) for i, number in numbers if number is not None]
     return [(last, count - (before or 0)), *older]
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from barback.answers import Answer, State
@@ -30,6 +31,7 @@ from barback.bullmq.inspector import BullMQInspector
 from barback.bullmq.keys import Keys, keys_of
 from barback.bullmq.last_events import read_last_events
 from barback.bullmq.layout import run_keeping_layout
+from barback.bullmq.odd_keys import naming_odd_keys
 from barback.bullmq.server_state import ServerState, find_loss
 from barback.bullmq.waiting import MarkerWait
 from barback.bullmq.working import Exchanger
@@ -137,7 +139,8 @@ class BullMQBroker:
         return await looking.read_counts(self._connection, self._keys(queue))
 
     async def state(self, queue: str, job_id: str) -> State:
-        return await looking.read_state(self._connection, self._keys(queue), job_id)
+        async with self._naming_odd_keys(queue):
+            return await looking.read_state(self._connection, self._keys(queue), job_id)
 
     async def get(self, queue: str, job_id: str) -> JobRecord | None:
         return await looking.read_record(self._connection, self._keys(queue), job_id)
@@ -197,10 +200,11 @@ class BullMQBroker:
             "max": rate[0] if rate else None,
             "duration": ms(rate[1]) if rate else None,
         }
-        for field, value in wanted.items():
-            await self._connection.run(*(("HDEL", meta, field) if value is None else ("HSET", meta, field, value)))
-        # Who waits because of the old limits shall look again.
-        await self._connection.run("ZADD", self._keys(queue)["marker"], 0, "0")
+        async with self._naming_odd_keys(queue):
+            for field, value in wanted.items():
+                await self._connection.run(*(("HDEL", meta, field) if value is None else ("HSET", meta, field, value)))
+            # Who waits because of the old limits shall look again.
+            await self._connection.run("ZADD", self._keys(queue)["marker"], 0, "0")
 
     async def schedules(self, queue: str, *, until: float | None = None) -> list[StoredSchedule]:
         return await scheduling.read_schedules(self._connection, self._keys(queue), until)
@@ -209,10 +213,12 @@ class BullMQBroker:
         return await scheduling.read_schedule(self._connection, self._keys(queue), schedule_id)
 
     async def put_schedule(self, queue: str, schedule: StoredSchedule) -> None:
-        await scheduling.put_schedule(self._connection, self._keys(queue), schedule, self.now())
+        async with self._naming_odd_keys(queue):
+            await scheduling.put_schedule(self._connection, self._keys(queue), schedule, self.now())
 
     async def advance_schedule(self, queue: str, schedule: StoredSchedule, next_at: float) -> bool:
-        return await scheduling.advance_schedule(self._connection, self._keys(queue), schedule, next_at, self.now())
+        async with self._naming_odd_keys(queue):
+            return await scheduling.advance_schedule(self._connection, self._keys(queue), schedule, next_at, self.now())
 
     async def remove_schedule(self, queue: str, schedule_id: str) -> bool:
         return await scheduling.remove_schedule(self._connection, self._keys(queue), schedule_id)
@@ -233,6 +239,9 @@ class BullMQBroker:
 
     def _keys(self, queue: str) -> Keys:
         return keys_of(self._prefix, queue)
+
+    def _naming_odd_keys(self, queue: str) -> AbstractAsyncContextManager[None]:
+        return naming_odd_keys(self._connection, self._keys(queue))
 
     async def _script(self, name: str, keys: Sequence[str], *args: Any) -> Any:
         return await self._connection.run(*self._connection.script(name, keys, *args))

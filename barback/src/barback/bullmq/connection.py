@@ -40,6 +40,7 @@ from redis.retry import Retry
 
 from barback.bullmq.direct import Direct
 from barback.bullmq.keys import Keys
+from barback.bullmq.numbers import whole_number
 from barback.bullmq.scripts import Script, load_scripts
 from barback.bullmq.server_state import ServerState, read_state
 from barback.errors import BrokerError, BrokerUnavailable, SettingsError
@@ -209,7 +210,8 @@ class Connection:
         server, replication, *counted = await self.ask([("INFO", "server"), ("INFO", "replication"), *counters])
         if server is None or replication is None:
             return None
-        return read_state(server | replication, {q: int(n or 0) for q, n in zip(queues, counted, strict=True)})
+        counters = {queue: whole_number(text or "0") for queue, text in zip(queues, counted, strict=True)}
+        return read_state(server | replication, counters)
 
     def run_in_thread(self, commands: Sequence[Command], timeout_s: float) -> list[Any]:
         """Commands over blocking I/O, from a thread of the caller's. The first call's timeout holds for all."""

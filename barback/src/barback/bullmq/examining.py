@@ -7,7 +7,9 @@ from barback.bullmq import elsewhere, rights
 from barback.bullmq.connection import Call, Connection
 from barback.bullmq.keys import Keys, keys_of
 from barback.bullmq.leftovers import find_leftovers
-from barback.examiner import Elsewhere, Leftovers, Library, Unheld
+from barback.bullmq.numbers import whole_number
+from barback.bullmq.odd_keys import find_odd_keys
+from barback.examiner import Elsewhere, Leftovers, Library, OddKey, Unheld
 
 
 class BullMQExaminer:
@@ -51,6 +53,9 @@ class BullMQExaminer:
             if not held and job_id in active
         ]
 
+    async def odd_keys(self, queue: str) -> list[OddKey]:
+        return await find_odd_keys(self._connection, self._keys(queue))
+
     async def leftovers(self, queue: str) -> Leftovers:
         return await find_leftovers(self._connection, self._keys(queue))
 
@@ -59,4 +64,5 @@ class BullMQExaminer:
 
 
 def _seconds(text: Any) -> float | None:
-    return int(text) / 1000 if isinstance(text, str) and text.isdecimal() and len(text) < 18 else None
+    number = whole_number(text)
+    return None if number is None else number / 1000

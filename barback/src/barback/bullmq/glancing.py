@@ -6,6 +6,7 @@ from typing import Any
 from barback.bullmq.connection import Call, Connection
 from barback.bullmq.keys import Keys
 from barback.bullmq.looking import counts_command, told_counts
+from barback.bullmq.numbers import whole_number
 from barback.inspector import Glance
 
 FIELDS = ("name", "timestamp", "delay")
@@ -52,7 +53,7 @@ def _told(keys: Keys, answer: Sequence[Any], jobs: Sequence[Sequence[str | None]
     counts, paused, tended, *_ = answer
     # A marker of BullMQ 4 is in the list too, and no job.
     real = [job for job in jobs if job[0] is not None]
-    since = [(_number(timestamp) + _number(delay)) / 1000 for _, timestamp, delay in real]
+    since = [((whole_number(timestamp) or 0) + (whole_number(delay) or 0)) / 1000 for _, timestamp, delay in real]
     return Glance(
         keys.queue,
         bool(paused),
@@ -61,7 +62,3 @@ def _told(keys: Keys, answer: Sequence[Any], jobs: Sequence[Sequence[str | None]
         min(since, default=None),
         bool(tended),
     )
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 18 else 0

@@ -10,6 +10,7 @@ from barback.broker import JobRecord, ListedState, QueueLimits
 from barback.bullmq.codec import decode_record, decode_seen
 from barback.bullmq.connection import Call, Command, Connection
 from barback.bullmq.keys import Keys
+from barback.bullmq.numbers import whole_number
 from barback.bullmq.packing import pack
 from barback.inspector import Bounds, Family, Needle, Place, Scanned, Sieve
 
@@ -78,7 +79,7 @@ async def read_many(connection: Connection, keys: Keys, job_ids: Sequence[str]) 
 async def read_limits(connection: Connection, keys: Keys) -> QueueLimits:
     """As `set_limits` left them; a value that is none is no limit."""
     told: list[str | None] = await connection.run("HMGET", keys["meta"], "concurrency", "max", "duration")
-    concurrency, most, duration = (int(text) if text and text.isdecimal() else 0 for text in told)
+    concurrency, most, duration = (whole_number(text) or 0 for text in told)
     return QueueLimits(concurrency or None, (most, duration / 1000) if most and duration else None)
 
 
@@ -86,8 +87,9 @@ async def read_limited_for_s(connection: Connection, keys: Keys) -> float:
     """By the queue's own limit, or by hand; the limit that a Node worker brings along is known to that worker only."""
     asked = [("HGET", keys["meta"], "max"), ("GET", keys["limiter"]), ("PTTL", keys["limiter"])]
     [[most, used, left]] = await connection.run_all([Call(asked)])
-    limit = int(most) if most and most.isdecimal() else BY_HAND
-    return left / 1000 if left > 0 and int(used or 0) >= limit else 0.0
+    limit = whole_number(most)
+    reached = (whole_number(used) or 0) >= (BY_HAND if limit is None else limit)
+    return left / 1000 if left > 0 and reached else 0.0
 
 
 async def read_due_at(connection: Connection, keys: Keys, job_id: str) -> float | None:

@@ -19,11 +19,11 @@ class ServerState:
     history_before: str = ""
     offset_before: int = -1
     """How far the history before is its own too; -1: not at all."""
-    counters: Mapping[str, int] = field(default_factory=dict[str, int])
-    """The last automatic job id by queue."""
+    counters: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
+    """The last automatic job id by queue; None: something else stands there."""
 
 
-def read_state(info: Mapping[str, Any], counters: Mapping[str, int]) -> ServerState:
+def read_state(info: Mapping[str, Any], counters: Mapping[str, int | None]) -> ServerState:
     """From what INFO answers (sections `server` and `replication`). Fields that a server lacks are empty."""
     return ServerState(
         run_id=str(info.get("run_id", "")),
@@ -44,7 +44,7 @@ def find_loss(before: ServerState, now: ServerState) -> Loss:
     certain = [
         f"Redis has lost acknowledged jobs: queue '{queue}' had counted {counted} of them, and now only {left}."
         for queue, counted in before.counters.items()
-        if (left := now.counters.get(queue, 0)) < counted
+        if counted is not None and (left := now.counters.get(queue, 0)) is not None and left < counted
     ]
     missing = before.offset - now.offset_before if promoted else 0
     if missing > 0:

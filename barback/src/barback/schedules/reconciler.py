@@ -60,11 +60,8 @@ class Reconciler:
         return {q: text.partition("#")[0] for q, text in newest.items() if _order(text) > _order(self._release)}
 
     async def apply(self, *, force: bool = False, again: bool = False) -> dict[str, list[Change]]:
-        """Do it; by queue what was done.
-
-        `force`: also as the older release, which is the newest from then on. `again`: only if nobody else has since.
-        """
-        return {queue: await self._apply(queue, force, again) for queue in self._queues}
+        """Do it; by queue what was done. See `apply_to`."""
+        return {queue: await self.apply_to(queue, force=force, again=again) for queue in self._queues}
 
     async def apply_one(self, queue: str, schedule_id: str) -> None:
         """Put one as this release declares it, unless a newer one has declared others."""
@@ -80,7 +77,11 @@ class Reconciler:
         stored |= {one.id: one for one in await self._broker.schedules(queue)}
         return plan(self._app, self._wanted.get(queue, {}), stored, read_marks(await self._broker.notes(queue)))
 
-    async def _apply(self, queue: str, force: bool, again: bool) -> list[Change]:
+    async def apply_to(self, queue: str, *, force: bool = False, again: bool = False) -> list[Change]:
+        """Do it in one queue; what was done.
+
+        `force`: also as the older release, which is the newest from then on. `again`: only if nobody else has since.
+        """
         if not await self._claim(queue, force, again):
             return []
         changes = [change for change in await self._plan(queue) if change.kind not in ("keep", "over")]

@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import Sequence
 
+import structlog
+
 from barback.broker import Broker
-from barback.errors import BarbackError
+from barback.errors import BarbackError, BrokerError
 from barback.outage import Outage
 from barback.payload_limits import PayloadLimits
 from barback.schedule import Schedule
 from barback.schedules.reconciler import Reconciler
 from barback.schedules.ticker import Ticker
 from barback.telemetry.histogram import Durations
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.schedules")
 
 APPLY_EVERY_S = 30.0
 """After a release that starts at the same time as an older one, its schedules hold so much later at the latest."""
@@ -33,6 +37,9 @@ class Scheduler:
         limits: PayloadLimits | None = None,
     ) -> None:
         self._outage = outage or Outage()
+        self._queues = queues
+        self._left = set(queues)
+        """Those where it was not applied yet."""
         self._reconciler = Reconciler(broker, app, release, queues, schedules, limits)
         self._ticker = Ticker(broker, queues, self._outage)
 
@@ -42,8 +49,19 @@ class Scheduler:
         return self._ticker.lateness
 
     async def apply(self, *, again: bool = False) -> None:
-        """Make the stored schedules those that are declared, unless a newer release has (`again`: any other)."""
-        await self._reconciler.apply(again=again)
+        """Make the stored schedules those that are declared, unless a newer release has (`again`: any other).
+
+        A queue where that cannot be done is told of, and left for the next time.
+
+        :raises BrokerUnavailable: the broker is away.
+        """
+        for queue in self._queues:
+            try:
+                await self._reconciler.apply_to(queue, again=again and queue not in self._left)
+            except BrokerError as error:
+                log.error("schedules not applied", queue=queue, error=str(error))
+            else:
+                self._left.discard(queue)
 
     async def tick(self) -> float:
         """Advance what is due; seconds until the next tick."""

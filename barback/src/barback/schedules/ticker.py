@@ -64,13 +64,22 @@ class Ticker:
         """Advance what is due; seconds until the next tick."""
         next_at = self._broker.now() + LONGEST_REST_S
         for queue in self._queues:
-            soon = await self._broker.schedules(queue, until=next_at)
-            due = [schedule for schedule in soon if schedule.next_at <= self._broker.now()]
-            # Many that come at the same moment: each takes some round trips, which need not wait for one another.
-            for start in range(0, len(due), AT_ONCE):
-                next_at = min([next_at, *await self._advance_all(queue, due[start : start + AT_ONCE])])
-            next_at = min([next_at, *(schedule.next_at for schedule in soon[len(due) :])])
+            try:
+                next_at = await self._tick(queue, next_at)
+            except BrokerError as error:
+                # It is that queue's trouble: the others go on.
+                self._outage.failed("advance schedules", error, queue=queue)
+                next_at = min(next_at, self._broker.now() + RETRY_S)
         return max(next_at - self._broker.now(), SHORTEST_REST_S)
+
+    async def _tick(self, queue: str, next_at: float) -> float:
+        """Advance what is due in one queue; when to come again, `next_at` at the latest."""
+        soon = await self._broker.schedules(queue, until=next_at)
+        due = [schedule for schedule in soon if schedule.next_at <= self._broker.now()]
+        # Many that come at the same moment: each takes some round trips, which need not wait for one another.
+        for start in range(0, len(due), AT_ONCE):
+            next_at = min([next_at, *await self._advance_all(queue, due[start : start + AT_ONCE])])
+        return min([next_at, *(schedule.next_at for schedule in soon[len(due) :])])
 
     async def _advance_all(self, queue: str, due: Sequence[StoredSchedule]) -> list[float]:
         """When to come again; one that fails keeps none of the others from going on."""
@@ -93,9 +102,15 @@ class Ticker:
     async def watch(self) -> None:
         """See that each schedule has a job to come: somebody may have removed it, or run it ahead of its time."""
         for queue in self._queues:
-            for schedule in await self._broker.schedules(queue):
-                if schedule.next_at > self._broker.now():
-                    await self._repair(queue, schedule)
+            try:
+                await self._watch(queue)
+            except BrokerError as error:
+                self._outage.failed("watch schedules", error, queue=queue)
+
+    async def _watch(self, queue: str) -> None:
+        for schedule in await self._broker.schedules(queue):
+            if schedule.next_at > self._broker.now():
+                await self._repair(queue, schedule)
 
     async def advance(self, queue: str, schedule: StoredSchedule) -> float | None:
         """Make the job of the slot after the due one, and what is to be made up for; when to come again, if ever."""
