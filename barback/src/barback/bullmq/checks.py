@@ -30,16 +30,17 @@ async def check(connection: Connection, prefix: str, queues: Sequence[str], now:
 
     :raises BrokerUnfit: one line for each thing to change.
     """
-    sections = [("INFO", section) for section in ("server", "memory", "persistence")]
+    sections = [("INFO", section) for section in ("server", "memory", "persistence", "replication")]
     versions = [("HGET", keys_of(prefix, queue)["meta"], "version") for queue in queues]
     answers = await connection.ask([*sections, ("CONFIG", "GET", "save"), *versions])
-    infos: list[Info] = [answer or {} for answer in answers[:4]]
-    server, memory, persistence, save = infos
+    infos: list[Info] = [answer or {} for answer in answers[:5]]
+    server, memory, persistence, replication, save = infos
     problems = [
         _too_old(server),
         _evicting(memory),
+        _read_only(replication),
         await _skewed(connection, now),
-        *(_foreign(queue, version) for queue, version in zip(queues, answers[4:], strict=True)),
+        *(_foreign(queue, version) for queue, version in zip(queues, answers[5:], strict=True)),
     ]
     if wrong := [f"Redis at {connection.address}: {problem}" for problem in problems if problem]:
         raise BrokerUnfit("\n".join(wrong))
@@ -86,6 +87,15 @@ def _evicting(memory: Info) -> str | None:
     if policy == "noeviction":
         return None
     return f"its maxmemory-policy is '{policy}', so that it drops jobs when its memory is full. Set it to noeviction."
+
+
+def _read_only(replication: Info) -> str | None:
+    if replication.get("role") != "slave" or not replication.get("slave_read_only"):
+        return None
+    return (
+        f"it is a read-only replica, which takes no job. Point REDIS_URL at its master, "
+        f"{replication.get('master_host')}:{replication.get('master_port')}."
+    )
 
 
 def _foreign(queue: str, version: str | None) -> str | None:

@@ -22,12 +22,15 @@ from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
     NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
+    TryAgainError,
 )
 from redis.exceptions import (
     ConnectionError as RedisConnectionError,
@@ -71,6 +74,7 @@ REFUSALS = (
     "UNKILLABLE",
     "UNBLOCKED ",
 )
+PROTECTED = "DENIED "
 NO_DATABASE = "DB index is out of range"
 
 Command = Sequence[Any]
@@ -250,13 +254,17 @@ class Connection:
             ) from None
         except NoPermissionError as error:
             raise BrokerUnavailable(
-                f"Redis at {self.address} does not allow the user of REDIS_URL what is needed: {error}"
+                f"Redis at {self.address} does not allow the user of REDIS_URL what is needed: {_told(error)}"
             ) from None
         except (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError) as error:
             raise BrokerUnavailable(
                 f"Redis at {self.address} cannot be reached ({_reason(error)}). Is it running, and is REDIS_URL right?"
             ) from None
         except RedisError as error:
+            if PROTECTED in str(error):
+                raise BrokerUnavailable(
+                    f"Redis at {self.address} is in protected mode: without a password it answers its own machine only."
+                ) from None
             if _refuses_everybody(error):
                 raise BrokerUnavailable(f"Redis at {self.address} takes no writes for now: {_told(error)}") from None
             if NO_DATABASE in str(error):
@@ -375,12 +383,15 @@ def _concerns_one_call(error: Exception) -> bool:
 
 def _refuses_everybody(error: Exception) -> bool:
     """Full, cannot persist, lacks its replicas, is busy with a script: no fault of what was asked."""
-    return isinstance(error, OutOfMemoryError) or any(code in str(error) for code in REFUSALS)
+    refusals = (OutOfMemoryError, ClusterDownError, MasterDownError, TryAgainError)
+    return isinstance(error, refusals) or any(code in str(error) for code in REFUSALS)
 
 
 def _told(error: Exception) -> str:
     """What Redis said, without the command that redis-py puts in front, which may hold anything."""
-    return re.sub(r"^Command # \d+ \(.*?\) of pipeline caused error: ", "", str(error), flags=re.DOTALL)
+    text = re.sub(r"^Command # \d+ \(.*?\) of pipeline caused error: ", "", str(error), flags=re.DOTALL)
+    # Of some it puts all arguments there, as a tuple.
+    return re.sub(r"^\(([\"'])(.*)\1,\)$", r"\2", text, flags=re.DOTALL)
 
 
 def _reason(error: BaseException) -> str:

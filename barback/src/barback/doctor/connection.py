@@ -21,6 +21,17 @@ ADVICE = (
         "REDIS_URL is not set",
         "Set it in the environment, .env.local or .env of this folder; see whether a name below is nearly this one.",
     ),
+    ("protected mode", "Give it a password (requirepass, or an ACL file), and name that in REDIS_URL."),
+    ("number of clients", "Its maxclients is reached: raise it, or see who opens so many connections (CLIENT LIST)."),
+    (
+        "Link with MASTER",
+        "It is a replica that has lost its master: point REDIS_URL at the master, and see that it runs.",
+    ),
+    (
+        "Hash slot not served|CLUSTERDOWN",
+        "Its cluster is not complete: CLUSTER INFO on one of its nodes tells. (BullMQ's queues need one server each: "
+        "a server without cluster mode is simplest.)",
+    ),
     (
         "loading|takes no writes|read-only",
         "The server is there: see its own log. Workers wait and go on by themselves.",
