@@ -24,6 +24,8 @@ from barback.printable import printable
 from barback.release import VARIABLE as RELEASE_VARIABLE
 from barback.settings import EnvSettings, Settings, load_settings, variables_given, variables_of
 
+NO_APP = "Correct that: --app, BARBACK_APP or [tool.barback] app in pyproject.toml names package.module:attribute."
+REPORT = "That is a fault of barback's: please report it. Nothing was changed; what else was found is right."
 COLOURS = {"error": "red", "warning": "yellow"}
 
 
@@ -54,6 +56,8 @@ def _examine(invocation: Invocation) -> list[Finding]:
     except SettingsError as error:
         # Without right settings there is nothing to ask; a misspelt name may be why.
         return [*_wrong(error), *_unread(()), *_exposure()]
+    except BarbackError as error:
+        return [Finding("app", "error", str(error), NO_APP), *_exposure(), *_connection(invocation)]
     findings = [*_unread((app,)), *_exposure()]
     try:
         settings = invocation.settings_or_dev()
@@ -63,12 +67,28 @@ def _examine(invocation: Invocation) -> list[Finding]:
     return [*asyncio.run(_ask(app, settings)), *findings]
 
 
+def _connection(invocation: Invocation) -> list[Finding]:
+    """Without an app nothing is known of its queues."""
+    try:
+        asyncio.run(_open(invocation.own_settings_or_dev()))
+    except BarbackError as error:
+        return check_connection(error)
+    return []
+
+
+async def _open(settings: Settings) -> None:
+    async with open_broker(settings) as broker:
+        await broker.check([])
+
+
 async def _ask(app: AnyApp, settings: Settings) -> list[Finding]:
     try:
         async with open_broker(settings) as broker:
             found = await examine(broker, app)
     except BarbackError as error:
         found = check_connection(error)
+    except Exception as error:  # noqa: BLE001 — what else there is to be said shall be
+        found = [Finding("doctor", "error", f"The doctor itself failed: {type(error).__name__}: {error}", REPORT)]
     return [*found, *await run_checks(app.checks)]
 
 
@@ -79,7 +99,11 @@ def _unread(apps: Iterable[AnyApp]) -> Iterator[Finding]:
 
         kinds.append(DashboardSettings)
     queues = [queue for app in apps for queue in app.registry.queues]
-    return check_unread(variables_given(), {*variables_of(kinds), APP_VARIABLE, RELEASE_VARIABLE}, queues)
+    given = variables_given()
+    names = {name for some in given.values() for name in some}
+    developments = [app.development for app in apps]
+    needless = [one.postgres_url for one in developments if one.postgres_url and names.intersection(one.instead)]
+    return check_unread(given, {*variables_of(kinds), APP_VARIABLE, RELEASE_VARIABLE}, queues, needless)
 
 
 def _exposure() -> Iterable[Finding]:
