@@ -74,6 +74,9 @@ class Examiner(Protocol):
     """See the module."""
 
     @property
+    def database(self) -> int: ...
+
+    @property
     def place(self) -> str:
         """Where we look: address, database and prefix, the password masked."""
         ...
@@ -92,10 +95,12 @@ class Examiner(Protocol):
         """Among the `most` active jobs that were started first."""
         ...
 
-    async def odd_keys(self, queue: str) -> list[OddKey]: ...
+    async def odd_keys(self, queue: str) -> list[OddKey]:
+        """Among those that a queue has beside its jobs."""
+        ...
 
-    async def leftovers(self, queue: str) -> Leftovers:
-        """Of a queue that is small enough to be looked at whole."""
+    async def leftovers(self, queues: Sequence[str]) -> list[Leftovers]:
+        """Of each of them. Goes through all of its keys, for some seconds at most."""
         ...
 
 

@@ -11,13 +11,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import redis
 import structlog
 
 from barback.cli import main
+from drills.servers import Valkey
+
+from .installation import Installation
 
 DEADLINE_S = 20.0
 
@@ -238,3 +244,32 @@ def until() -> Callable[[Callable[[], bool]], None]:
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    server = Valkey(tmp_path_factory.mktemp("valkey"), fsync="everysec")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def shop(valkey: Valkey, call: Call, project: Path) -> Iterator[Installation]:
+    """Sound, and alone on its server; what a set-up changed of the server is put back."""
+    changed = (
+        "maxmemory-policy",
+        "maxmemory",
+        "maxclients",
+        "replica-serve-stale-data",
+        "appendonly",
+        "save",
+        "requirepass",
+    )
+    with closing(cast("Any", redis.Redis).from_url(valkey.url, db=1)) as server:
+        before = {name: value for asked in changed for name, value in server.config_get(asked).items()}
+        yield Installation(valkey.url, "greetings", server, project, call)
+        for name, value in before.items():
+            server.config_set(name, value)
+        server.slaveof()
+        server.flushall()

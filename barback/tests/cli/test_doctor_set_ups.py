@@ -1,76 +1,13 @@
 """`barback doctor` on set-ups that are broken on purpose: each is named, with its cause and with what to do (P40)."""
 
-import asyncio
-import json
 import time
-from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import redis
 
-from barback.answers import Created
-from barback.broker import NewJob
-from barback.bullmq import BullMQBroker
-from drills.servers import Valkey
-
-Call = Callable[..., Any]
-
-PASSWORD = "correct-horse-battery"
-
-
-@dataclass
-class Installation:
-    """A project, its environment, and its Redis: sound, until a set-up breaks it."""
-
-    url: str
-    queue: str
-    server: Any
-    """A client on the database that the worker looks at."""
-    project: Path
-    call: Call
-    environment: dict[str, str] = field(default_factory=dict[str, str])
-
-    def key(self, name: str) -> str:
-        return f"bull:{self.queue}:{name}"
-
-    def barback(self, *arguments: str, **more: str) -> Any:
-        environment = {"REDIS_URL": self.url, "SHOP_QUEUE": self.queue, **self.environment, **more}
-        return self.call(*arguments, environment=environment)
-
-    def enqueue(self, name: str = "greet", *, queue: str | None = None, prefix: str = "bull") -> str:
-        """The id of a job that waits."""
-        return asyncio.run(add(self.url, prefix, NewJob(queue or self.queue, name, '{"name": "Ada"}')))
-
-    def other_user(self, *rights: str) -> str:
-        """The address for a user with these rights alone."""
-        self.server.execute_command("ACL", "SETUSER", "clerk", "reset", "on", f">{PASSWORD}", *rights)
-        return self.url.replace("redis://", f"redis://clerk:{PASSWORD}@")
-
-
-async def add(url: str, prefix: str, job: NewJob) -> str:
-    broker = BullMQBroker(url, prefix=prefix)
-    await broker.open()
-    try:
-        [answer] = await broker.add([job])
-    finally:
-        await broker.close()
-    assert isinstance(answer, Created)
-    return answer.job_id
-
-
-@dataclass(frozen=True)
-class SetUp:
-    """How it is broken, and what the doctor has to say: the check, its level, and words of the text and the advice."""
-
-    break_: Callable[[Installation], object]
-    check: str
-    level: str
-    text: tuple[str, ...]
-    advice: str
+from .installation import PASSWORD, Installation, SetUp, check_named, findings
 
 
 def refuse_connections(shop: Installation) -> None:
@@ -242,12 +179,24 @@ SET_UPS = [
     # … jobs are not processed …
     SetUp(enqueue_to_another_database, "place", "error", ("In database 0", "2 jobs wait", "database 1"), "REDIS_DB=0"),
     SetUp(enqueue_under_another_prefix, "place", "error", ("prefix 'jobs'", "1 job waits"), "BARBACK_PREFIX=jobs"),
-    SetUp(start_no_worker, "waiting", "error", ("No live worker works queue",), "barback work"),
+    SetUp(
+        start_no_worker,
+        "waiting",
+        "error",
+        ("1 job of queue 'greetings' waits. No live worker works queue",),
+        "barback work",
+    ),
     SetUp(misspell_the_queue, "waiting", "error", ("No live worker works queue",), "Did you mean"),
     SetUp(pause_the_queue, "waiting", "warning", ("is paused",), "barback jobs resume"),
     SetUp(kill_a_worker, "stuck", "error", ("1 job of queue", "no worker holds it", "min ago"), "Start a worker"),
-    SetUp(lose_a_job, "orphans", "error", ("1 job is of queue", "in no list"), "barback jobs repair"),
-    SetUp(put_another_kind_of_key, "waiting", "error", ("cannot be read", "WRONGTYPE"), "of another type"),
+    SetUp(lose_a_job, "orphans", "error", ("1 job of queue", "is in no list"), "barback jobs repair"),
+    SetUp(
+        put_another_kind_of_key,
+        "waiting",
+        "error",
+        ("cannot be read", "WRONGTYPE", "bull:greetings:wait holds a string"),
+        "of another type (redis-cli -n 1 DEL bull:greetings:wait)",
+    ),
     SetUp(leave_schedules_to_nobody, "schedules", "error", ("'nightly'", "has been due for 90 s"), "Start a worker"),
     SetUp(break_a_schedule, "schedules", "error", ("'nightly'", "zone 'Mars/North' is not known"), "schedules remove"),
     SetUp(set_a_wrong_value, "settings", "error", ("WORKER_CONCURRENCY: ",), ".env.local"),
@@ -264,36 +213,11 @@ SET_UPS = [
     SetUp(write_by_two_versions, "versions", "warning", ("BullMQ 5 in", "BullMQ 6 in"), "one major version"),
     SetUp(write_by_an_ancient_version, "server", "error", ("was last written by 'bullmq:3.15.8'",), "No worker starts"),
     SetUp(leave_a_repeatable_of_bullmq_5, "repeatables", "warning", ("comes from a repeatable",), "Declare it"),
-    SetUp(leave_the_log_of_a_job_that_is_gone, "keys", "warning", ("1 key is of queue", ":1:logs"), "redis-cli UNLINK"),
+    SetUp(leave_the_log_of_a_job_that_is_gone, "keys", "warning", ("1 key of queue", ":1:logs"), "redis-cli -n 1 DEL"),
     SetUp(show_the_dashboard_to_everybody, "dashboard", "error", ("no way to sign in",), "DASHBOARD_PASSWORD_HASH"),
     SetUp(believe_every_proxy, "dashboard", "error", ("2,147,483,648 public addresses",), "proxies' own addresses"),
     SetUp(break_the_apps_own_check, "till", "error", ("The till is empty.",), "Fill it."),
 ]
-
-
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    server = Valkey(tmp_path_factory.mktemp("valkey"), fsync="everysec")
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def shop(valkey: Valkey, call: Call, project: Path) -> Iterator[Installation]:
-    """Sound, and alone on its server; what a set-up changed of the server is put back."""
-    changed = ("maxmemory-policy", "maxmemory", "appendonly", "save", "requirepass")
-    with closing(cast("Any", redis.Redis).from_url(valkey.url, db=1)) as server:
-        before = {name: value for asked in changed for name, value in server.config_get(asked).items()}
-        yield Installation(valkey.url, "greetings", server, project, call)
-        for name, value in before.items():
-            server.config_set(name, value)
-        server.flushall()
-
-
-def findings(shop: Installation) -> tuple[int, list[dict[str, str]]]:
-    asked = shop.barback("doctor", "--json")
-    return asked.code, json.loads(asked.out)["findings"]
 
 
 def test_of_a_sound_one_nothing_is_said(shop: Installation) -> None:
@@ -303,16 +227,7 @@ def test_of_a_sound_one_nothing_is_said(shop: Installation) -> None:
 
 @pytest.mark.parametrize("set_up", SET_UPS, ids=[one.break_.__name__ for one in SET_UPS])
 def test_its_cause_is_named_with_what_to_do(shop: Installation, set_up: SetUp) -> None:
-    set_up.break_(shop)
-    code, found = findings(shop)
-    told = [one for one in found if one["check"] == set_up.check and set_up.text[0] in one["text"]]
-    assert len(told) == 1, found
-    [finding] = told
-    assert finding["level"] == set_up.level
-    assert all(words in finding["text"] for words in set_up.text), finding
-    assert set_up.advice in finding["advice"]
-    assert code == (1 if any(one["level"] == "error" for one in found) else 0)
-    assert PASSWORD not in json.dumps(found)
+    check_named(shop, set_up)
 
 
 @pytest.mark.parametrize("ahead_s", [3.0, -3.0])

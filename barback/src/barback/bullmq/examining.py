@@ -20,6 +20,10 @@ class BullMQExaminer:
         self._prefix = prefix
 
     @property
+    def database(self) -> int:
+        return self._connection.database
+
+    @property
     def place(self) -> str:
         return f"{self._connection.address}, database {self._connection.database}, prefix '{self._prefix}'"
 
@@ -56,8 +60,8 @@ class BullMQExaminer:
     async def odd_keys(self, queue: str) -> list[OddKey]:
         return await find_odd_keys(self._connection, self._keys(queue))
 
-    async def leftovers(self, queue: str) -> Leftovers:
-        return await find_leftovers(self._connection, self._keys(queue))
+    async def leftovers(self, queues: Sequence[str]) -> list[Leftovers]:
+        return await find_leftovers(self._connection, self._prefix, queues)
 
     def _keys(self, queue: str) -> Keys:
         return keys_of(self._prefix, queue)

@@ -81,9 +81,10 @@ def _evicting(server: Server) -> Iterator[Notice]:
 def _full(server: Server) -> Iterator[Notice]:
     used, most = server.used_bytes, server.most_bytes
     if used and most and used > FULL * most:
+        then = "no job can be added" if used >= most else "soon no job can be added"
         yield Notice(
             "memory",
-            f"{server.product} uses {used / most:.0%} of the memory it may use: soon no job can be added. "
+            f"{server.product} uses {used / most:.0%} of the memory it may use: {then}. "
             "Raise maxmemory, or keep fewer finished jobs.",
         )
 

@@ -1,6 +1,7 @@
 """All checks, one after the other: `gathering` asks, each check makes findings of what it is told."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from barback.app import AnyApp
 from barback.doctor.connection import check_connection, check_rights
@@ -9,10 +10,12 @@ from barback.doctor.failing import check_failures
 from barback.doctor.gathering import declared_names, gather_facts
 from barback.doctor.leftovers import check_leftovers
 from barback.doctor.names import check_names
+from barback.doctor.odd_keys import check_odd_keys
 from barback.doctor.places import check_places
 from barback.doctor.schedules import check_schedules
 from barback.doctor.server import check_server
 from barback.doctor.stuck import check_stuck
+from barback.doctor.telling import short
 from barback.doctor.versions import check_versions
 from barback.doctor.waiting import check_waiting
 from barback.errors import BarbackError, BrokerUnavailable
@@ -22,6 +25,7 @@ from barback.finding import Check, Finding
 OF_REDIS: Sequence[Callable[[Facts], Iterable[Finding]]] = (
     check_server,
     check_waiting,
+    check_odd_keys,
     check_names,
     check_places,
     check_versions,
@@ -30,6 +34,11 @@ OF_REDIS: Sequence[Callable[[Facts], Iterable[Finding]]] = (
     check_failures,
     check_leftovers,
 )
+
+MOST = 50
+"""Findings of one check."""
+LONGEST = 1_000
+"""Characters of a sentence: it may hold what anybody has written."""
 
 
 async def examine(broker: ExaminedBroker, app: AnyApp) -> list[Finding]:
@@ -41,7 +50,18 @@ async def examine(broker: ExaminedBroker, app: AnyApp) -> list[Finding]:
         facts = await gather_facts(broker, app)
     except BrokerUnavailable as error:
         return check_connection(error)
-    return sort_findings(finding for check in OF_REDIS for finding in check(facts))
+    return sort_findings(finding for check in OF_REDIS for finding in _few(check(facts)))
+
+
+def _few(findings: Iterable[Finding]) -> list[Finding]:
+    """Of one check, and none longer than can be read."""
+    found = sort_findings(
+        replace(one, text=short(one.text, LONGEST), advice=short(one.advice, LONGEST)) for one in findings
+    )
+    if len(found) <= MOST:
+        return found
+    more = f"There are {len(found) - MOST:,} more of this kind."
+    return [*found[:MOST], Finding(found[0].check, found[0].level, more, "Begin with those above.")]
 
 
 async def run_checks(checks: Iterable[Check]) -> list[Finding]:

@@ -7,7 +7,7 @@ from barback.control.attention import Situation
 from barback.control.failures import FailureGroup
 from barback.control.schedules import ScheduleView
 from barback.control.why import LiveWorkers, Why
-from barback.examiner import Elsewhere, Leftovers, Library, Unheld
+from barback.examiner import Elsewhere, Leftovers, Library, OddKey, Unheld
 from barback.inspector import Glance
 
 
@@ -32,9 +32,9 @@ class QueueFacts:
     names: Mapping[str, int] = field(default_factory=dict[str, int])
     workers: LiveWorkers = field(default_factory=LiveWorkers)
     unheld: Sequence[Unheld] = ()
-    leftovers: Leftovers | None = None
     failures: Sequence[FailureGroup] = ()
     schedules: Sequence[ScheduleFacts] = ()
+    odd_keys: Sequence[OddKey] = ()
     broken: str | None = None
 
 
@@ -42,14 +42,17 @@ class QueueFacts:
 class Facts:
     """All of a server, as an app's queues are on it.
 
-    `place`: where we looked. `declared`: the app's jobs, by queue. `unfit`: why no worker starts there, a line each.
+    `place`: where we looked, in `database`. `declared`: the app's jobs, by queue. `unfit`: why no worker starts there,
+    a line each.
     """
 
     now: float
     place: str
+    database: int
     declared: Mapping[str, frozenset[str]]
     situation: Situation
     unfit: Sequence[str] = ()
     queues: Sequence[QueueFacts] = ()
+    leftovers: Sequence[Leftovers] = ()
     libraries: Sequence[Library] = ()
     elsewhere: Sequence[Elsewhere] = ()

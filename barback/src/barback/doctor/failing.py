@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from barback.control.failures import FailureGroup
 from barback.doctor.facts import Facts
+from barback.doctor.telling import short, some
 from barback.finding import Finding
 
 CHECK = "failing"
@@ -23,8 +24,8 @@ def check_failures(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 CHECK,
                 "warning",
-                f"{sum(group.by_hour):,} jobs of queue '{queue.queue}' ({', '.join(group.names)}) failed in the last "
-                f"24 h for one reason: {group.sample_reason[:LONGEST]}",
+                f"{sum(group.by_hour):,} jobs of queue '{queue.queue}' ({some(group.names)}) failed in the last "
+                f"24 h for one reason: {short(group.sample_reason, LONGEST)}",
                 _advice(queue.queue, group),
             )
 

@@ -3,18 +3,19 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from barback.app import AnyApp
 from barback.broker import Broker, ListedState
 from barback.control import waiting
 from barback.control.attention import Situation
 from barback.control.failures import group
-from barback.control.metrics import Past
+from barback.control.kept import ask_each
 from barback.control.schedules import list_schedules
 from barback.control.why import Why, why
 from barback.control.workers import live_workers, published_apps
 from barback.doctor.facts import Facts, QueueFacts, ScheduleFacts
-from barback.errors import BrokerError, BrokerUnfit
+from barback.errors import BarbackError, BrokerUnavailable, BrokerUnfit
 from barback.examiner import ExaminedBroker
 from barback.inspector import Glance
 
@@ -22,6 +23,7 @@ WAIT_IN: tuple[ListedState, ...] = ("waiting", "prioritized", "delayed")
 NAMES_OF = 1_000
 """Jobs of each state whose names are looked at, and failed ones that are grouped."""
 ACTIVE_LOOKED_AT = 1_000
+QUEUES_AT_ONCE = 8
 
 
 async def gather_facts(broker: ExaminedBroker, app: AnyApp) -> Facts:
@@ -31,16 +33,18 @@ async def gather_facts(broker: ExaminedBroker, app: AnyApp) -> Facts:
     """
     declared = declared_names(app)
     names = sorted({*declared, *await broker.inspector.queues()})
-    queues = [await gather_queue_facts(broker, name) for name in names]
-    sound = [one for one in queues if one.broken is None]
+    queues = await ask_each(names, lambda name: gather_queue_facts(broker, name), QUEUES_AT_ONCE)
+    sound = [one.queue for one in queues if one.broken is None]
     return Facts(
         now=broker.now(),
         place=broker.examiner.place,
+        database=broker.examiner.database,
         declared=declared,
-        situation=await _situation(broker, sound),
+        situation=await _situation(broker),
         unfit=await _unfit(broker, list(declared)),
         queues=queues,
-        libraries=await broker.examiner.libraries([one.queue for one in sound]),
+        leftovers=await broker.examiner.leftovers(sound),
+        libraries=await broker.examiner.libraries(sound),
         elsewhere=await broker.examiner.elsewhere(list(declared)),
     )
 
@@ -72,38 +76,43 @@ async def _unfit(broker: Broker, queues: Sequence[str]) -> list[str]:
     return []
 
 
-async def _situation(broker: ExaminedBroker, queues: Sequence[QueueFacts]) -> Situation:
-    board, names = broker.board, [one.queue for one in queues]
-    workers, apps, server, past = await asyncio.gather(
-        live_workers(board),
-        published_apps(board),
-        broker.inspector.server(),
-        Past(board, "1h").look(names, broker.now()),
+async def _situation(broker: ExaminedBroker) -> Situation:
+    """Of the server and its workers: what becomes of each queue is looked at more closely here."""
+    workers, apps, server = await asyncio.gather(
+        live_workers(broker.board), published_apps(broker.board), broker.inspector.server()
     )
-    last_hour = {queue: series.whole for queue, series in past.by_queue.items()}
-    schedules = [facts.view for one in queues for facts in one.schedules]
-    glances = [one.glance for one in queues if one.glance is not None]
-    return Situation(broker.now(), server, glances, workers, apps, schedules, last_hour)
+    return Situation(broker.now(), server, workers=workers, apps=apps)
 
 
 async def gather_queue_facts(broker: ExaminedBroker, queue: str) -> QueueFacts:
-    """All of one. What another kind of key than expected keeps from being read is `broken`."""
+    """All of one. Whatever keeps it from being read makes it `broken`, and no other one.
+
+    :raises BrokerUnavailable: the server is away, or does not allow what is asked.
+    """
+    odd_keys = await broker.examiner.odd_keys(queue)
     try:
-        [glance] = await broker.inspector.glance([queue])
-        around = await waiting.gather_queue(broker, queue)
-        return QueueFacts(
-            queue=queue,
-            glance=glance,
-            why=await _why_first_waits(broker, glance, around),
-            names=await _names(broker, queue),
-            workers=around.workers,
-            unheld=await broker.examiner.unheld(queue, ACTIVE_LOOKED_AT),
-            leftovers=await broker.examiner.leftovers(queue),
-            failures=(await group(broker.inspector, queue, NAMES_OF)).groups,
-            schedules=await gather_schedules(broker, queue),
-        )
-    except BrokerError as error:
-        return QueueFacts(queue, broken=str(error))
+        return replace(await _look_at(broker, queue), odd_keys=odd_keys)
+    except BrokerUnavailable:
+        raise
+    except BarbackError as error:
+        return QueueFacts(queue, odd_keys=odd_keys, broken=str(error))
+    except Exception as error:  # noqa: BLE001 — anybody may have written anything there
+        return QueueFacts(queue, odd_keys=odd_keys, broken=f"{type(error).__name__}: {error}")
+
+
+async def _look_at(broker: ExaminedBroker, queue: str) -> QueueFacts:
+    [glance] = await broker.inspector.glance([queue])
+    around = await waiting.gather_queue(broker, queue)
+    return QueueFacts(
+        queue=queue,
+        glance=glance,
+        why=await _why_first_waits(broker, glance, around),
+        names=await _names(broker, queue),
+        workers=around.workers,
+        unheld=await broker.examiner.unheld(queue, ACTIVE_LOOKED_AT),
+        failures=(await group(broker.inspector, queue, NAMES_OF)).groups,
+        schedules=await gather_schedules(broker, queue),
+    )
 
 
 async def _why_first_waits(broker: ExaminedBroker, glance: Glance, around: waiting.QueueFacts) -> Why | None:

@@ -3,25 +3,42 @@
 from collections.abc import Iterator
 
 from barback.doctor.facts import Facts, QueueFacts
+from barback.doctor.telling import short
 from barback.errors import did_you_mean
 from barback.finding import Finding
 
 CHECK = "names"
+SHOWN = 5
+"""Names of a queue; of the others there is one line."""
 
 
 def check_names(facts: Facts) -> Iterator[Finding]:
     """Of the jobs that come first in each queue."""
     for queue in facts.queues:
-        for name, count in queue.names.items():
-            if not _known(facts, queue, name):
-                jobs = f"{count:,} job{'s' if count > 1 else ''}"
-                yield Finding(
-                    CHECK,
-                    "error",
-                    f"In queue '{queue.queue}' {jobs} named '{name}' wait{'s' if count == 1 else ''}, and no worker "
-                    "knows that name: they will fail.",
-                    _advice(facts, queue.queue, name),
-                )
+        unknown = {name: count for name, count in queue.names.items() if not _known(facts, queue, name)}
+        often = sorted(unknown, key=lambda name: -unknown[name])
+        for name in often[:SHOWN]:
+            yield _unknown(facts, queue.queue, name, unknown[name])
+        if more := often[SHOWN:]:
+            jobs = sum(unknown[name] for name in more)
+            yield Finding(
+                CHECK,
+                "error",
+                f"In queue '{queue.queue}' {jobs:,} more job{'s' if jobs > 1 else ''} of {len(more):,} "
+                f"other name{'s' if len(more) > 1 else ''} wait{'s' if jobs == 1 else ''} that no worker knows.",
+                "Correct the names where they are enqueued: what differs from job to job belongs into the payload.",
+            )
+
+
+def _unknown(facts: Facts, queue: str, name: str, count: int) -> Finding:
+    jobs, they = ("1 job", "it") if count == 1 else (f"{count:,} jobs", "they")
+    return Finding(
+        CHECK,
+        "error",
+        f"In queue '{queue}' {jobs} named '{short(name)}' wait{'s' if count == 1 else ''}, and no worker knows that "
+        f"name: {they} will fail.",
+        _advice(facts, queue, short(name)),
+    )
 
 
 def _known(facts: Facts, queue: QueueFacts, name: str) -> bool:

@@ -1,9 +1,11 @@
 """Jobs stuck active: held by nobody, or running without an end."""
 
+import shlex
 from collections.abc import Iterator
 
 from barback.control.why import describe_s
 from barback.doctor.facts import Facts, QueueFacts
+from barback.doctor.telling import short
 from barback.finding import Finding
 
 CHECK = "stuck"
@@ -23,9 +25,10 @@ def check_stuck(facts: Facts) -> Iterator[Finding]:
                 yield Finding(
                     CHECK,
                     "warning",
-                    f"Job {job.id} ('{job.name}') of queue '{job.queue}' has been running for "
+                    f"Job {job.id} ('{short(job.name)}') of queue '{job.queue}' has been running for "
                     f"{describe_s(facts.now - job.since)} in worker {beat.name}, and has no timeout.",
-                    f"If it hangs: barback jobs cancel {job.queue} {job.id}; and declare a timeout_s.",
+                    f"If it hangs: barback jobs cancel {shlex.quote(job.queue)} {shlex.quote(job.id)}; and declare a "
+                    "timeout_s.",
                 )
 
 
@@ -46,6 +49,6 @@ def _unheld(facts: Facts, queue: QueueFacts) -> Iterator[Finding]:
         CHECK,
         "error",
         f"{jobs} of queue '{queue.queue}' {'is' if one else 'are'} active and no worker "
-        f"holds {'it' if one else 'them'}{since} ({first.id}, '{first.name}'): its worker died.",
+        f"holds {'it' if one else 'them'}{since} ({first.id}, '{short(first.name)}'): its worker died.",
         f"Start a worker of '{queue.queue}': within 10 s it puts them back (and fails what killed it three times).",
     )

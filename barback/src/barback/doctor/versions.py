@@ -1,6 +1,7 @@
 """Several versions of BullMQ on one Redis."""
 
 import re
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -22,7 +23,8 @@ def check_versions(facts: Facts) -> Iterator[Finding]:
                 "warning",
                 f"Queue '{library.queue}' was paused by BullMQ 5 and last written by {library.name}: jobs that other "
                 "versions add meanwhile can be lost when BullMQ 5 resumes it.",
-                f"Resume it here, look for lost ones (barback jobs repair {library.queue}), and use one version.",
+                f"Resume it here, look for lost ones (barback jobs repair {shlex.quote(library.queue)}), and use one "
+                "version.",
             )
     if len(queues) > 1:
         told = "; ".join(f"BullMQ {major} in {', '.join(sorted(names))}" for major, names in sorted(queues.items()))
