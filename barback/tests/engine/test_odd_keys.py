@@ -82,12 +82,14 @@ async def test_a_key_of_another_type_keeps_no_worker_from_starting(two: Two, key
             await two.works(two.odd)
 
 
-async def test_limits_that_cannot_be_written_are_written_once_their_key_is_mended(two: Two) -> None:
+async def test_limits_and_schedules_that_cannot_be_written_are_once_their_key_is_mended(two: Two) -> None:
     await two.run("SET", "meta", "x")
     async with working_app(two.broker, two.app):
         await two.works(two.sound)
         await two.run("DEL", "meta")
         await eventually(lambda: _are(two, two.odd, QueueLimits(concurrency=7)))
+        await eventually(lambda: two.is_scheduled(two.odd))
+        await two.works(two.odd)
 
 
 async def test_schedules_of_an_older_release_are_replaced_once_the_queue_is_mended(two: Two) -> None:
