@@ -13,6 +13,8 @@ from cafes.settings import SupabaseProject
 from cafes.store.postgres import PostgresStore
 from cafes.store.supabase import SupabaseStore
 
+from .rows import run
+
 AnyStore = PostgresStore | SupabaseStore
 StoreT = TypeVar("StoreT", bound=AnyStore)
 
@@ -35,6 +37,40 @@ class Backend:
 
     def open(self) -> AbstractAsyncContextManager[AnyStore]:
         return opened(self.new())
+
+
+@dataclass(frozen=True)
+class Restricted:
+    """A backend whose stores act as `role`, which may do what a worker does and no more."""
+
+    backend: Backend
+    role: str
+
+
+GRANTS = """
+    grant usage on schema public to {role};
+    grant select, insert, update on cities, cafes to {role};
+    grant select, insert, update, delete on claims to {role};
+    grant execute on all functions in schema public to {role};
+"""
+
+
+@contextmanager
+def restricted_role(backend: Backend) -> Generator[Restricted]:
+    """On Postgres a user that does not own the tables; over the API the service role."""
+    if isinstance(backend.new(), SupabaseStore):
+        try:
+            yield Restricted(backend, "service_role")
+        finally:
+            run(backend.database, "alter role service_role bypassrls")
+        return
+    run(backend.database, "create role worker login bypassrls")
+    run(backend.database, GRANTS.format(role="worker"))
+    url = backend.database.replace("//postgres@", "//worker@")
+    try:
+        yield Restricted(Backend(backend.database, lambda: PostgresStore(url)), "worker")
+    finally:
+        run(backend.database, "drop owned by worker; drop role worker")
 
 
 class RealProject:

@@ -1,6 +1,8 @@
 """The schema: applied once, in order, and never over a state that is not understood."""
 
+import asyncio
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -8,9 +10,12 @@ import pytest
 
 import cafes.migrate
 from cafes.errors import MigrationRefused, StoreError, StoreUnavailable
-from cafes.migrate import Migration, migrate, migrations
+from cafes.migrate import migrate
+from cafes.store import connecting
+from cafes.store.history import Migration, migrations
 
 from .rows import read, run
+from .silent import Silent
 
 FIRST = Migration("20260101000000", "first", "create table one (id int)")
 SECOND = Migration("20260102000000", "second", "create table two (id int)")
@@ -65,10 +70,11 @@ def test_a_changed_migration_is_refused(empty_database: str) -> None:
     assert tables(empty_database) == {"one"}
 
 
-def test_a_database_of_a_newer_release_is_refused(empty_database: str) -> None:
+def test_a_database_of_a_newer_release_is_left_as_it_is(empty_database: str) -> None:
+    """The doctor tells of it."""
     migrate(empty_database, [FIRST, SECOND])
-    with pytest.raises(MigrationRefused, match="holds migration 20260102000000, which this release does not know"):
-        migrate(empty_database, [FIRST])
+    assert migrate(empty_database, [FIRST]) == []
+    assert tables(empty_database) == {"one", "two"}
 
 
 def test_a_migration_older_than_those_applied_is_refused(empty_database: str) -> None:
@@ -79,7 +85,7 @@ def test_a_migration_older_than_those_applied_is_refused(empty_database: str) ->
 
 def test_tables_that_something_else_made_are_refused(empty_database: str) -> None:
     run(empty_database, "create table cafes (id int)")
-    with pytest.raises(MigrationRefused, match="a table 'cafes' but no record of migrations"):
+    with pytest.raises(MigrationRefused, match=r"a table 'cafes' but no record of migrations.*bring the schema"):
         migrate(empty_database)
     assert read(empty_database, "select from pg_namespace where nspname = 'supabase_migrations'") == []
 
@@ -138,11 +144,99 @@ def test_a_history_that_says_no_more_than_versions_is_taken_at_its_word(empty_da
     assert migrate(empty_database, [FIRST, SECOND]) == ["20260102000000_second"]
 
 
-def test_migrations_of_others_in_the_same_history_are_refused_with_what_to_do(empty_database: str) -> None:
-    pushed(empty_database, [Migration("20250101000000", "blog", "create table posts (id int)")])
-    with pytest.raises(MigrationRefused, match=r"If others keep migrations there too.*`supabase db push`"):
+@pytest.mark.parametrize("version", ["20250101000000", "20990101000000"])
+def test_migrations_of_others_in_the_same_history_are_left_alone(empty_database: str, version: str) -> None:
+    pushed(empty_database, [Migration(version, "blog", "create table posts (id int)")])
+    assert len(migrate(empty_database)) == len(migrations())
+    assert migrate(empty_database) == []
+    assert tables(empty_database) == {"posts", "cities", "cafes", "claims"}
+
+
+def test_tables_of_ours_beside_a_history_of_others_alone_are_refused(empty_database: str) -> None:
+    pushed(empty_database, [Migration("20250101000000", "blog", "create table cafes (id int)")])
+    with pytest.raises(MigrationRefused, match="a table 'cafes' but no record"):
         migrate(empty_database)
-    assert tables(empty_database) == {"posts"}
+
+
+@pytest.mark.parametrize(
+    "shape", ["number text", "version bigint", "version text, statements text", "version text, name jsonb"]
+)
+def test_a_record_of_another_shape_is_refused(empty_database: str, shape: str) -> None:
+    run(empty_database, "create schema supabase_migrations")
+    run(empty_database, f"create table supabase_migrations.schema_migrations ({shape})")
+    with pytest.raises(MigrationRefused, match=r"another shape.*version text, statements text\[\], name text"):
+        migrate(empty_database)
+    assert tables(empty_database) == set()
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("drop table claims", "Missing: table claims. Restore"),
+        ("drop function once", "Missing: function once. Restore"),
+        ("drop schema public cascade; create schema public", "what they made is not there. Restore"),
+    ],
+)
+def test_a_record_without_what_it_tells_of_is_refused(database: str, statement: str, named: str) -> None:
+    run(database, statement)
+    with pytest.raises(MigrationRefused, match=named):
+        migrate(database)
+
+
+# ── who may, and how long ───────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def low(database: str) -> Iterator[str]:
+    """The address of the migrated database as somebody's who may make nothing."""
+    run(database, "create role low login")
+    yield database.replace("//postgres@", "//low@")
+    run(database, "drop owned by low; drop role low")
+
+
+def test_without_the_right_to_make_anything_what_is_applied_is_seen(low: str, database: str) -> None:
+    run(database, "grant usage on schema supabase_migrations to low")
+    run(database, "grant select on supabase_migrations.schema_migrations to low")
+    assert migrate(low) == []
+
+
+def test_who_lacks_rights_is_told_so(low: str, database: str) -> None:
+    with pytest.raises(StoreUnavailable, match=r"permission denied.*Connect as the owner"):
+        migrate(low)
+    run(database, "drop schema supabase_migrations cascade; drop schema public cascade; create schema public")
+    with pytest.raises(StoreUnavailable, match=r"permission denied.*Connect as the owner"):
+        migrate(low)
+
+
+def test_what_somebody_else_holds_is_not_waited_for_for_ever(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cafes.migrate, "LOCK_TIMEOUT", "100ms")
+    migrate(empty_database, [FIRST])
+    alter = Migration("20260102000000", "second", "alter table one add two int")
+    with psycopg.connect(empty_database) as other:
+        other.execute("lock table one")
+        with pytest.raises(StoreError, match=r"somebody else held what is to be changed.*run `cafes migrate` again"):
+            migrate(empty_database, [FIRST, alter])
+        other.rollback()
+        other.execute("select pg_advisory_lock(hashtextextended('cafes.migrations', 0))")
+        with pytest.raises(StoreError, match=r"somebody else held.*or migrated this database too"):
+            migrate(empty_database, [FIRST, alter])
+    assert migrate(empty_database, [FIRST, alter]) == ["20260102000000_second"]
+
+
+def test_a_statement_does_not_run_for_ever(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cafes.migrate, "STATEMENT_TIMEOUT", "100ms")
+    with pytest.raises(StoreError, match=r"longer than 100ms and was cancelled.*left nothing behind"):
+        migrate(empty_database, [Migration("20260102000000", "slow", "create table one (); select pg_sleep(60)")])
+    assert tables(empty_database) == set()
+
+
+async def test_a_database_that_lets_us_in_and_then_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connecting, "ANSWER_TIMEOUT_S", 0.2)
+    async with Silent() as silent:
+        with pytest.raises(StoreUnavailable, match=r"no answer within 0\.2 s.*has connections free"):
+            await asyncio.wait_for(asyncio.to_thread(migrate, silent.postgres_url), 20)
 
 
 def test_the_supabase_cli_finds_the_same_files() -> None:
@@ -159,6 +253,13 @@ def test_a_database_that_is_down_is_named_without_its_password() -> None:
     assert "postgresql://worker:***@127.0.0.1:1/cafes" in str(raised.value)
     assert "geheim" not in str(raised.value)
     assert raised.value.exit_code == 2
+
+
+def test_no_function_looks_for_its_tables_where_its_caller_says(database: str) -> None:
+    """A caller's `search_path` may name a schema of anybody's first."""
+    found = read(database, "select proname, proconfig from pg_proc where pronamespace = 'public'::regnamespace")
+    assert len(found) >= 9
+    assert [row["proname"] for row in found if row["proconfig"] != ['search_path=""']] == []
 
 
 def test_the_checks_hold_what_the_jobs_promise(database: str) -> None:

@@ -5,52 +5,41 @@ import binascii
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-import psycopg
-from psycopg import AsyncConnection
-
 from barback import Finding
+from barback.errors import SettingsError
 from barback.settings import load_settings, read_variable, variables_given
 from cafes.errors import StoreError, StoreUnavailable
-from cafes.migrate import Migration, migrations
 from cafes.services import services_on_supabase
 from cafes.settings import StoreSettings
-from cafes.store.connecting import CONNECT_TIMEOUT_S, unavailable
+from cafes.store.fitness import examine
 
-MIGRATE = "Run: cafes migrate."
+WAITING = "Jobs wait until that is mended, up to four hours."
+API_ANSWERS_IN_S = 5.0
 PUBLIC = re.compile(r"(NEXT_PUBLIC|VITE|PUBLIC|REACT_APP|EXPO_PUBLIC)_")
 """What such a variable holds is built into pages: everybody can read it."""
 KEY = "SUPABASE_SERVICE_ROLE_KEY"
-
-_FACTS = """
-    select to_regclass('public.cafes') is not null, to_regclass('supabase_migrations.schema_migrations') is not null
-"""
-_RIGHTS = """
-    select current_user, row_security_active('public.cafes'),
-        has_table_privilege('public.cafes', 'select, insert, update')
-"""
 
 # ── the database ────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def check_database() -> list[Finding]:
     """Whether Postgres can be reached, is migrated to this release, and lets us see and write the rows."""
-    url = load_settings(StoreSettings).database_url
-    if url is None:
-        return []
+    settings = load_settings(StoreSettings)
     try:
-        async with await AsyncConnection.connect(
-            url.get_secret_value(), connect_timeout=CONNECT_TIMEOUT_S, prepare_threshold=None
-        ) as connection:
-            return await _look(connection)
-    except psycopg.Error as error:
-        told: StoreUnavailable = unavailable(url.get_secret_value(), error)
-        return [
-            Finding("database", "error", str(told), "Jobs wait until it is back, up to four hours; mend it before.")
-        ]
+        url = settings.postgres_url()
+    except SettingsError as error:
+        if settings.supabase:
+            return []
+        text = str(error).splitlines()[-1].strip()
+        return [Finding("database", "error", text, "No worker starts until there is one.")]
+    try:
+        return [Finding(one.check, one.level, one.text, one.advice) for one in await examine(url)]
+    except StoreUnavailable as error:
+        return [Finding("database", "error", str(error), WAITING)]
 
 
 async def check_api() -> list[Finding]:
@@ -59,58 +48,12 @@ async def check_api() -> list[Finding]:
     if settings.supabase is None:
         return []
     try:
-        async with services_on_supabase(settings.supabase):
+        async with services_on_supabase(settings.supabase, answer_timeout_s=API_ANSWERS_IN_S):
             return []
     except StoreUnavailable as error:
-        return [
-            Finding("database", "error", str(error), "Jobs wait until it is back, up to four hours; mend it before.")
-        ]
+        return [Finding("database", "error", str(error), WAITING)]
     except StoreError as error:
         return [Finding("database", "error", str(error), "See docs/supabase.md.")]
-
-
-async def _look(connection: AsyncConnection[Any]) -> list[Finding]:
-    [has_tables, has_record] = await _row(connection, _FACTS)
-    applied: dict[str, list[str] | None] = {}
-    if has_record:
-        rows = await connection.execute("select version, statements from supabase_migrations.schema_migrations")
-        applied = dict(await rows.fetchall())
-    found = list(check_migrations(applied, {one.version: one for one in migrations()}))
-    if has_tables:
-        found += _rights(*await _row(connection, _RIGHTS))
-    return found
-
-
-async def _row(connection: AsyncConnection[Any], query: str) -> tuple[Any, ...]:
-    row = await (await connection.execute(query.encode())).fetchone()
-    return cast("tuple[Any, ...]", row)
-
-
-def check_migrations(applied: Mapping[str, Sequence[str] | None], wanted: Mapping[str, Migration]) -> Iterator[Finding]:
-    """Both by version: the statements that the database holds, and the migrations of this release."""
-    if missing := sorted(wanted.keys() - applied.keys()):
-        text = f"The database lacks {len(missing)} of {len(wanted)} migrations ({missing[0]} first): jobs will fail."
-        yield Finding("migrations", "error", text, MIGRATE)
-    if unknown := sorted(applied.keys() - wanted.keys()):
-        text = f"The database holds migration {unknown[0]}, which this release does not know: a newer one made it."
-        yield Finding("migrations", "error", text, "Deploy that newer release.")
-    for version in sorted(wanted.keys() & applied.keys()):
-        if not wanted[version].is_as(applied[version]):
-            text = f"Migration {version} was changed after it was applied to this database."
-            yield Finding("migrations", "error", text, "Put the file back, and write a new migration for the change.")
-
-
-def _rights(user: str, hides_rows: bool, may_write: bool) -> Iterator[Finding]:
-    if hides_rows:
-        yield Finding(
-            "database",
-            "error",
-            f"Row-level security hides rows of 'cafes' from '{user}', the user of DATABASE_URL: jobs find no cafes.",
-            "Connect as the owner of the tables, or a role with BYPASSRLS (Supabase: postgres).",
-        )
-    if not may_write:
-        text = f"'{user}', the user of DATABASE_URL, may not read and write the table 'cafes'."
-        yield Finding("database", "error", text, "Connect as its owner: the user that runs `cafes migrate`.")
 
 
 # ── keys ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,129 +1,156 @@
 """Brings a database to the schema of this release. Asking twice changes nothing.
 
-What is applied is written where the Supabase CLI writes it, so that either goes on where the other stopped.
+What is applied is written where the Supabase CLI writes it, so that either goes on where the other stopped. What others
+keep in the same record is left alone.
 """
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.resources import files
+import asyncio
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
 
 from cafes.errors import MigrationRefused, StoreError
-from cafes.store.connecting import CONNECT_TIMEOUT_S, unavailable
+from cafes.store.connecting import OPTIONS, answered_in_time, is_outage, store_errors, unavailable
+from cafes.store.fitness import ANOTHER_SHAPE, NO_HISTORY, RENEW, RESTORE, UNMADE, Condition, read_condition
+from cafes.store.history import SHAPE, History, Migration, migrations, read_history
 
-_HISTORY = """
-    create schema if not exists supabase_migrations;
-    create table if not exists supabase_migrations.schema_migrations (version text not null primary key);
+# The schema by itself: `if not exists` wants the right to make it all the same.
+_NEW_RECORD = """
+    do $$ begin
+        if to_regnamespace('supabase_migrations') is null then
+            create schema supabase_migrations;
+        end if;
+    end $$;
+    create table supabase_migrations.schema_migrations (
+        version text not null primary key, statements text[], name text
+    );
+"""
+_WHOLE_RECORD = """
     alter table supabase_migrations.schema_migrations
         add column if not exists statements text[], add column if not exists name text;
 """
-_APPLIED = "select version, statements from supabase_migrations.schema_migrations order by version"
+LOCK_TIMEOUT = "30s"
+STATEMENT_TIMEOUT = "10min"
+"""Both as Postgres reads them."""
+# For one transaction: behind a pooler the next may be on another connection.
+_BOUNDS = "select set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)"
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('cafes.migrations', 0))"
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """One SQL file. `version`: the digits its name begins with, as the Supabase CLI reads them."""
-
-    version: str
-    name: str
-    statements: str
-
-    def is_as(self, applied: Sequence[str] | None) -> bool:
-        """Whether it says what was `applied`. None: nobody wrote down what that was.
-
-        The Supabase CLI writes statement by statement, without the semicolons between them and blanks at their ends.
-        """
-        return applied is None or _bare("".join(applied)) == _bare(self.statements)
-
-
-def migrations() -> list[Migration]:
-    """The migrations of this release, oldest first."""
-    found: list[Migration] = []
-    for file in (files("cafes") / "migrations").iterdir():
-        version, _, name = file.name.removesuffix(".sql").partition("_")
-        if file.name.endswith(".sql"):
-            # A checkout that writes CRLF must not look like a changed migration.
-            found.append(Migration(version, name, file.read_text("utf-8").replace("\r\n", "\n")))
-    return sorted(found, key=lambda migration: migration.version)
-
-
-def migrate(url: str, wanted: list[Migration] | None = None) -> list[str]:
+def migrate(url: str, wanted: Sequence[Migration] | None = None) -> list[str]:
     """Apply what is missing, each migration in a transaction of its own; the names of those applied now.
 
-    Any number of processes may do so at once. `wanted` None: those of this release.
+    Any number of processes may do so at once. `wanted` None: those of this release. Not to be called where an event
+    loop runs.
 
-    :raises MigrationRefused: the database holds a migration that is not known here or was changed since, or these
-        tables without a record of where they came from.
-    :raises StoreUnavailable: it cannot be reached.
-    :raises StoreError: a statement failed; its migration left nothing behind.
+    :raises MigrationRefused: the database holds a migration that was changed since, these tables without a record of
+        where they came from, a record that is none, or a record without the tables.
+    :raises StoreUnavailable: it cannot be reached, does not answer, or our user lacks rights.
+    :raises StoreError: a statement failed, or waited too long; its migration left nothing behind.
     """
-    applied: list[str] = []
+    return asyncio.run(_migrate(url, wanted))
+
+
+async def _migrate(url: str, wanted: Sequence[Migration] | None) -> list[str]:
     plan = migrations() if wanted is None else wanted
-    try:
-        # No prepared statements: behind a transaction pooler the next transaction may be on another connection.
-        with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S, prepare_threshold=None) as connection:
-            for migration in plan:
-                with connection.transaction():
-                    connection.execute(_LOCK)
-                    if _next_of(plan, _applied(connection), connection) == migration:
-                        _apply(connection, migration)
-                        applied.append(f"{migration.version}_{migration.name}")
-    except psycopg.OperationalError as error:
-        raise unavailable(url, error) from error
+    applied: list[str] = []
+    with store_errors(url):
+        async with await AsyncConnection.connect(url, autocommit=True, **OPTIONS) as connection:
+            try:
+                condition = await answered_in_time(read_condition(connection))
+            except TimeoutError as error:
+                raise unavailable(url, error) from error
+            while migration := await _apply_next(connection, plan):
+                applied.append(f"{migration.version}_{migration.name}")
+    if wanted is None and not applied:
+        _refuse_damaged(condition)
     return applied
 
 
-def _applied(connection: psycopg.Connection) -> dict[str, list[str] | None]:
-    connection.execute(_HISTORY)
-    return dict(connection.execute(_APPLIED).fetchall())
+def _refuse_damaged(condition: Condition) -> None:
+    """All migrations are applied, says the record."""
+    missing = condition.lacks.missing if condition.lacks else []
+    if missing or not condition.is_made:
+        named = f" Missing: {', '.join(missing)}." if missing else ""
+        raise MigrationRefused(f"{UNMADE}{named} {RENEW}")
 
 
-def _bare(statements: str) -> str:
-    return re.sub(r"[\s;]+", "", statements)
+async def _apply_next(connection: AsyncConnection[TupleRow], plan: Sequence[Migration]) -> Migration | None:
+    """The migration that was applied. None: nothing is missing."""
+    async with connection.transaction():
+        await connection.execute(_BOUNDS, (LOCK_TIMEOUT, STATEMENT_TIMEOUT))
+        with _waits_named():
+            await connection.execute(_LOCK)
+        history = await read_history(connection)
+        migration = _next_of(plan, history)
+        if migration:
+            if history.lacks_all(plan):
+                await _refuse_tables(connection)
+            await _apply(connection, migration, history)
+        return migration
 
 
-def _next_of(
-    plan: list[Migration], applied: dict[str, list[str] | None], connection: psycopg.Connection
-) -> Migration | None:
+def _next_of(plan: Sequence[Migration], history: History) -> Migration | None:
     """The first migration that is not applied. None: all are."""
-    known = {migration.version: migration for migration in plan}
-    for version, statements in applied.items():
-        if version not in known:
-            raise MigrationRefused(
-                f"The database holds migration {version}, which this release does not know. If a newer release made "
-                "it, run that one. If others keep migrations there too, put the files of cafes/migrations among theirs "
-                "and go on with `supabase db push`."
-            )
-        if not known[version].is_as(statements):
-            raise MigrationRefused(
-                f"Migration {version}_{known[version].name} was changed after it was applied to this database. "
-                "Put the file back as it was and write a new migration for what is to change."
-            )
-    missing = [migration for migration in plan if migration.version not in applied]
-    if missing and applied and missing[0].version < max(applied):
+    if history.has_another_shape:
+        raise MigrationRefused(f"{ANOTHER_SHAPE} Rename it, or take another database.")
+    if history.applied is None:
+        raise psycopg.errors.InsufficientPrivilege("permission denied for supabase_migrations.schema_migrations")
+    if changed := history.changed(plan):
         raise MigrationRefused(
-            f"Migration {missing[0].version}_{missing[0].name} is older than {max(applied)}, which is applied already. "
-            "Give it a later version."
+            f"Migration {changed[0].version}_{changed[0].name} was changed after it was applied to this database. "
+            "Put the file back as it was and write a new migration for what is to change."
         )
-    if missing and not applied and connection.execute("select to_regclass('public.cafes')").fetchone() != (None,):
+    missing = history.missing(plan)
+    ours = [migration.version for migration in plan if migration not in missing]
+    if missing and ours and missing[0].version < max(ours):
         raise MigrationRefused(
-            "The database has a table 'cafes' but no record of migrations: something else made it. Use an empty "
-            "database, or go on with the tool that made it (`supabase db push` with the files in cafes/migrations)."
+            f"Migration {missing[0].version}_{missing[0].name} is older than {max(ours)}, which is applied already. "
+            "Give it a later version."
         )
     return missing[0] if missing else None
 
 
-def _apply(connection: psycopg.Connection, migration: Migration) -> None:
+async def _refuse_tables(connection: AsyncConnection[TupleRow]) -> None:
+    found = await connection.execute("select to_regclass('public.cafes')")
+    if await found.fetchone() != (None,):
+        raise MigrationRefused(f"{NO_HISTORY} {RESTORE}")
+
+
+async def _apply(connection: AsyncConnection[TupleRow], migration: Migration, history: History) -> None:
+    name = f"{migration.version}_{migration.name}"
+    if not history.columns:
+        await connection.execute(_NEW_RECORD)
+    elif not history.columns.keys() >= SHAPE.keys():
+        await connection.execute(_WHOLE_RECORD)
     try:
-        connection.execute(migration.statements.encode())
-        connection.execute(
-            "insert into supabase_migrations.schema_migrations (version, name, statements) values (%s, %s, %s)",
-            (migration.version, migration.name, [migration.statements]),
-        )
-    except psycopg.OperationalError:
-        raise
+        with _waits_named():
+            await connection.execute(migration.statements.encode())
     except psycopg.Error as error:
-        raise StoreError(f"Migration {migration.version}_{migration.name} failed: {error}") from error
+        if is_outage(error):
+            raise
+        raise StoreError(f"Migration {name} failed: {error}") from error
+    await connection.execute(
+        "insert into supabase_migrations.schema_migrations (version, name, statements) values (%s, %s, %s)",
+        (migration.version, migration.name, [migration.statements]),
+    )
+
+
+@contextmanager
+def _waits_named() -> Generator[None]:
+    """:raises StoreError: something waited, or ran, for longer than it may."""
+    try:
+        yield
+    except psycopg.errors.LockNotAvailable as error:
+        raise StoreError(
+            f"For {LOCK_TIMEOUT} somebody else held what is to be changed, or migrated this database too. This "
+            "migration left nothing behind. See who it is (pg_stat_activity), and run `cafes migrate` again."
+        ) from error
+    except psycopg.errors.QueryCanceled as error:
+        raise StoreError(
+            f"A statement took longer than {STATEMENT_TIMEOUT} and was cancelled; its migration left nothing behind. "
+            "Run `cafes migrate` again when the database has less to do."
+        ) from error

@@ -24,7 +24,7 @@ def open_services() -> AbstractAsyncContextManager[Services]:
     """Services as the settings say: on the Supabase project if one is set, else on `DATABASE_URL`.
 
     :raises SettingsError: no database is named.
-    :raises StoreUnavailable: on entering: it cannot be reached, or refuses us; within seconds.
+    :raises StoreUnavailable: on entering: it cannot be reached, refuses us, or lacks what a worker needs.
     :raises StoreError: on entering: it is not migrated.
     """
     settings = load_settings(StoreSettings)
@@ -45,12 +45,14 @@ async def services_on(postgres_url: str, connections: int = 10) -> AsyncGenerato
 
 
 @asynccontextmanager
-async def services_on_supabase(project: SupabaseProject, connections: int = 10) -> AsyncGenerator[Services]:
+async def services_on_supabase(
+    project: SupabaseProject, connections: int = 10, answer_timeout_s: float = 30.0
+) -> AsyncGenerator[Services]:
     """Services on this very project. Raises as `open_services`."""
     # Here, because it costs a second and 47 MB, which only those shall pay who use it.
     from cafes.store.supabase import SupabaseStore
 
-    store = SupabaseStore(project, connections=connections)
+    store = SupabaseStore(project, connections=connections, answer_timeout_s=answer_timeout_s)
     try:
         await store.open()
         yield Services(store=store)

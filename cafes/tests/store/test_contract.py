@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, Iterator
 from uuid import uuid4
 
@@ -9,12 +10,13 @@ import psycopg
 import pytest
 
 from barback.errors import BarbackError
-from cafes.errors import StoreError
+from cafes.errors import StoreError, StoreUnavailable
 from cafes.rules import RawCafe, Verdict, clean
 from cafes.store import NOBODY, CityStatistics, Gone, ImportRow, Overtaken, Recorded, Stale, Store, StoredCafe
 from cafes.store.wire import cleaned_to_json, verdict_to_json
 
-from ..backends import AnyStore, Backend
+from ..backends import AnyStore, Backend, Restricted, restricted_role
+from ..databases import name_in
 from ..eventually import eventually
 from ..rows import cafe, insert, process, process_all, read, run
 
@@ -82,6 +84,16 @@ async def test_the_same_key_again_updates_and_keeps_id_and_age(store: AnyStore, 
 async def test_text_that_postgres_cannot_hold_is_stored_without_it(store: AnyStore) -> None:
     loaded = await load(store, cafe("Ca\x00fé \ud800Blau"))
     assert loaded.raw.name == "Café Blau"
+
+
+async def test_one_import_at_a_time(store: AnyStore, database: str) -> None:
+    """Two that share rows in another order would each wait for what the other holds."""
+    with psycopg.connect(database) as other:
+        other.execute("select import_cafes('[]')")
+        waiting = asyncio.create_task(store.import_rows([ImportRow("a", cafe())]))
+        await eventually(lambda: _is_waiting(database))
+        other.commit()
+    assert len(await waiting) == 1
 
 
 async def test_is_empty_until_there_is_a_cafe(store: AnyStore) -> None:
@@ -199,6 +211,18 @@ async def test_a_slug_that_another_worker_is_about_to_take_is_waited_for(store: 
     assert (await waiting)[0].slug == "bar-3"
 
 
+async def test_a_cafe_that_got_another_slug_meanwhile_is_loaded_again(store: AnyStore, database: str) -> None:
+    """Its new stem is not the one that is locked, so another cafe may be about to take the slug."""
+    loaded = await load(store, cafe("Bar"))
+    with psycopg.connect(database) as other:
+        other.execute("select pg_advisory_xact_lock(hashtextextended('cafes.stem:bar', 0))")
+        waiting = asyncio.create_task(record(store, loaded))
+        await eventually(lambda: _is_waiting(database))
+        other.execute("update cafes set slug = 'elsewhere'")
+        other.commit()
+    assert await waiting == Stale()
+
+
 # ── statistics ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -297,8 +321,93 @@ async def test_a_function_that_is_not_there_is_named(store: AnyStore) -> None:
         await store.call("no_such_function", {"job": "7"})
 
 
-async def test_a_database_that_is_not_migrated_is_named(backend: Backend) -> None:
-    run(backend.database, "drop function no_cafes()")
-    with pytest.raises(StoreError, match="run `cafes migrate`"):
+# ── the start ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def refusal(backend: Backend, kind: type[BarbackError]) -> str:
+    """What opening a store says."""
+    with pytest.raises(kind) as raised:
         async with backend.open():
             pass
+    return str(raised.value)
+
+
+@pytest.fixture
+def breakable(backend: Backend, request: pytest.FixtureRequest) -> Backend:
+    if "real project" in request.node.name:
+        pytest.skip("not ours to break")
+    return backend
+
+
+async def test_a_database_that_is_not_migrated_is_named(breakable: Backend) -> None:
+    run(breakable.database, "drop function worker_lacks()")
+    newest = "(select max(version) from supabase_migrations.schema_migrations)"
+    run(breakable.database, f"delete from supabase_migrations.schema_migrations where version = {newest}")
+    assert "run `cafes migrate`" in await refusal(breakable, StoreError)
+
+
+@pytest.mark.parametrize(
+    ("statement", "gone"),
+    [("drop table claims", "table claims"), ("drop function no_cafes()", "function no_cafes")],
+)
+async def test_a_database_of_which_a_part_is_gone_is_named(breakable: Backend, statement: str, gone: str) -> None:
+    run(breakable.database, statement)
+    said = await refusal(breakable, StoreError)
+    assert f"these are gone: {gone}." in said
+    assert "Restore the database" in said
+
+
+async def test_a_database_that_only_reads_is_not_begun_on(store: AnyStore, breakable: Backend, database: str) -> None:
+    """Opened once before: `@supabase/lite` grants everything at its first request."""
+    assert await store.is_empty()
+    run(database, f"alter database {name_in(database)} set default_transaction_read_only = on")
+    run(database, "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() "
+        "and pid <> pg_backend_pid()")  # fmt: skip
+    assert "The database only reads" in await refusal(breakable, StoreUnavailable)
+
+
+@pytest.fixture
+async def restricted(breakable: Backend) -> AsyncGenerator[Restricted]:
+    """The same database for a role that may do all that a worker does, and no more. A store was opened already."""
+    with restricted_role(breakable) as one:
+        async with one.backend.open() as store:
+            assert await store.is_empty()
+        yield one
+
+
+@pytest.mark.parametrize(
+    ("right", "what"),
+    [
+        ("insert on cafes", "insert on cafes"),
+        ("update on cities", "update on cities"),
+        ("delete on claims", "delete on claims"),
+        ("execute on function free_slug(text, uuid)", "execute on free_slug"),
+    ],
+)
+async def test_a_role_that_lacks_a_right_is_not_begun_with(restricted: Restricted, right: str, what: str) -> None:
+    run(restricted.backend.database, f"revoke {right} from {restricted.role}")
+    said = await refusal(restricted.backend, StoreUnavailable)
+    assert f"'{restricted.role}'" in said
+    assert f"lacks rights: {what}." in said
+
+
+async def test_a_role_that_may_not_even_ask_is_told_of_its_rights(restricted: Restricted) -> None:
+    run(restricted.backend.database, f"revoke all on function worker_lacks() from {restricted.role}")
+    assert re.search("lacks rights|neither the publishable nor", await refusal(restricted.backend, StoreUnavailable))
+
+
+async def test_a_role_from_which_rows_are_hidden_is_not_begun_with(restricted: Restricted) -> None:
+    """Each cafe would be none, and its job would fail for good."""
+    run(restricted.backend.database, f"alter role {restricted.role} nobypassrls")
+    said = await refusal(restricted.backend, StoreUnavailable)
+    assert "Row-level security hides rows of 'cafes', 'cities', 'claims' from" in said
+    assert f"'{restricted.role}'" in said
+
+
+async def test_a_right_that_is_lost_later_is_waited_for(restricted: Restricted) -> None:
+    """P7."""
+    async with restricted.backend.open() as store:
+        run(restricted.backend.database, f"revoke insert on cafes from {restricted.role}")
+        with pytest.raises(StoreUnavailable, match="permission denied for table cafes") as raised:
+            await insert(store, cafe())
+    assert "address, user and password" not in str(raised.value)

@@ -9,14 +9,15 @@ import psycopg
 import pytest
 
 from cafes.errors import StoreError, StoreUnavailable
-from cafes.store import connections
+from cafes.store import connecting, connections
 from cafes.store.connecting import is_outage, store_errors
-from cafes.store.connections import GIVE_UP_S
+from cafes.store.connections import GIVE_UP_S, LONGEST_IDLE_S
 from cafes.store.postgres import PostgresStore
 
 from ..eventually import eventually
 from ..own_postgres import OwnPostgres, Proxy
 from ..rows import read
+from ..silent import Silent
 
 STATEMENT_S = 2.0
 SLACK_S = 2.0
@@ -39,8 +40,8 @@ def own_postgres(server: OwnPostgres) -> Iterator[OwnPostgres]:
 
 
 @asynccontextmanager
-async def opened(url: str, connections: int = 4) -> AsyncGenerator[PostgresStore]:
-    store = PostgresStore(url, connections=connections, statement_timeout_s=STATEMENT_S)
+async def opened(url: str, connections: int = 4, statement_s: float = STATEMENT_S) -> AsyncGenerator[PostgresStore]:
+    store = PostgresStore(url, connections=connections, statement_timeout_s=statement_s)
     await store.open()
     try:
         yield store
@@ -163,6 +164,72 @@ async def test_there_are_never_more_connections_than_allowed(database: str) -> N
         assert read(database, mine) == [{"count": 3}]
 
 
+async def in_use(store: PostgresStore, connections: int, until: asyncio.Event) -> list["asyncio.Task[None]"]:
+    """So many of its connections are, until then."""
+    began = asyncio.Semaphore(0)
+
+    async def hold() -> None:
+        async with store.transaction():
+            began.release()
+            await until.wait()
+
+    holders = [asyncio.create_task(hold()) for _ in range(connections)]
+    for _ in holders:
+        await began.acquire()
+    return holders
+
+
+async def test_while_all_connections_are_busy_a_call_waits_as_long_as_a_statement_may_take(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P7. It is no outage, and no job need be put off for it."""
+    monkeypatch.setattr(connections, "GIVE_UP_S", 0.1)
+    async with opened(database, connections=2, statement_s=30.0) as store:
+        over = asyncio.Event()
+        holders = await in_use(store, 2, over)
+        calls = [asyncio.create_task(store.is_empty()) for _ in range(20)]
+        done, _ = await asyncio.wait(calls, timeout=0.5)
+        assert not done
+        over.set()
+        assert await asyncio.gather(*calls) == [True] * 20
+        await asyncio.gather(*holders)
+
+
+async def test_a_call_that_waited_so_long_says_that_all_were_busy(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "GIVE_UP_S", 0.1)
+    async with opened(database, connections=2, statement_s=0.3) as store:
+        over = asyncio.Event()
+        holders = await in_use(store, 2, over)
+        with pytest.raises(StoreUnavailable, match=r"all 2 connections were busy for 0.3 s\. Fewer jobs") as raised:
+            await store.is_empty()
+        assert "DATABASE_CONNECTIONS" in str(raised.value)
+        assert "Check that it runs" not in str(raised.value)
+        over.set()
+        await asyncio.gather(*holders)
+
+
+async def test_each_connection_of_the_pool_notices_in_time_that_nobody_is_there(database: str) -> None:
+    """Connecting has a bound, packets that nobody confirms too, and none is idle for so long that it is forgotten."""
+    async with opened(database) as store, store.transaction() as transaction:
+        given = transaction.info.get_parameters()
+        assert given["connect_timeout"] == "5"
+        assert given["tcp_user_timeout"] == "10000"
+        assert [given[f"keepalives_{name}"] for name in ("idle", "interval", "count")] == ["30", "5", "3"]
+        assert store._connections._pool.max_idle == LONGEST_IDLE_S < 350
+
+
+async def test_a_database_that_lets_us_in_and_then_says_nothing_is_not_begun_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connecting, "ANSWER_TIMEOUT_S", 0.2)
+    async with Silent() as silent:
+        with pytest.raises(StoreUnavailable, match=r"no answer within 0\.2 s.*has connections free") as raised:
+            await asyncio.wait_for(PostgresStore(silent.postgres_url).open(), 20)
+    assert "geheim" not in str(raised.value)
+
+
 async def test_a_call_that_is_cancelled_gives_its_connection_back(database: str) -> None:
     async with opened(database, connections=1) as store:
         for _ in range(3):
@@ -197,6 +264,7 @@ async def test_a_connection_given_back_after_the_store_was_closed_is_closed(data
         (psycopg.errors.AdminShutdown, True),
         (psycopg.errors.TooManyConnections, True),
         (psycopg.errors.ReadOnlySqlTransaction, True),
+        (psycopg.errors.InsufficientPrivilege, True),
         (psycopg.errors.SerializationFailure, False),
         (psycopg.errors.DeadlockDetected, False),
         (psycopg.errors.QueryCanceled, False),

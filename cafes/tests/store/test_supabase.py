@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Iterator
 from uuid import UUID
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -13,13 +14,14 @@ from cafes.errors import StoreError, StoreUnavailable
 from cafes.jobs.update_cafe_stats import UpdateCafeStats
 from cafes.rules import Verdict, clean
 from cafes.settings import SupabaseProject
-from cafes.store import ImportRow
-from cafes.store.supabase import SupabaseStore
+from cafes.store import ImportRow, StoredCafe
+from cafes.store.supabase import KEEP_ALIVE_S, SupabaseStore
 
 from ..backends import opened
 from ..between import LOST, Between, says
 from ..databases import new_database
 from ..rows import cafe, insert, process, read
+from ..silent import Silent
 from ..supabase_side import PUBLISHABLE_KEY, SECRET_KEY, SupabaseSide
 
 
@@ -39,6 +41,10 @@ async def between(supabase: SupabaseSide, database: str) -> AsyncGenerator[Betwe
 async def store(between: Between) -> AsyncGenerator[SupabaseStore]:
     async with opened(SupabaseStore(project(between.url))) as one:
         yield one
+
+
+FIT = says(200, '{"user": "service_role", "read_only": false, "missing": [], "rights": [], "hidden": []}')
+"""What `worker_lacks` answers if it is nothing."""
 
 
 def project(url: str, key: str = SECRET_KEY) -> SupabaseProject:
@@ -150,7 +156,7 @@ async def test_the_public_key_will_not_do_and_is_told_from_the_secret_one(
 async def test_both_kinds_of_key_are_passed_on_as_they_are(key: str) -> None:
     """New keys are no JWTs: Supabase takes one as a bearer token only if it is the very `apikey`."""
     async with (
-        Between(answer=lambda name: says(200, "true")) as between,
+        Between(answer=lambda name: FIT) as between,
         opened(SupabaseStore(project(between.url, key))),
     ):
         pass
@@ -203,18 +209,99 @@ async def test_an_address_where_nobody_is_is_named_within_seconds(url: str) -> N
 
 
 async def test_a_server_that_never_answers_is_given_up_and_not_asked_again() -> None:
-    silence = asyncio.Event()
-
-    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await silence.wait()
-        writer.close()
-
-    async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        said = await message(project(url), answer_timeout_s=0.3)
-        silence.set()
+    async with Silent() as silent:
+        said = await message(project(f"http://127.0.0.1:{silent.port}"), answer_timeout_s=0.3)
     assert "no answer in time (ReadTimeout)" in said
     assert "tries" not in said
+
+
+async def test_an_answer_that_drips_is_given_up_as_a_whole() -> None:
+    """However often a byte of it comes."""
+    over, ended = asyncio.Event(), asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n")
+        while not over.is_set():
+            writer.write(b" ")
+            await asyncio.sleep(0.02)
+        writer.transport.abort()
+        await asyncio.sleep(0)  # Only then it is closed.
+        ended.set()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        said = await asyncio.wait_for(message(project(url), answer_timeout_s=0.3), 20)
+        over.set()
+        await ended.wait()
+    assert "no answer in time" in said
+
+
+async def test_what_is_told_of_too_many_at_once_is_not_told_of_the_network() -> None:
+    async with (
+        Between(answer=lambda name: FIT) as between,
+        opened(SupabaseStore(project(between.url), connections=1)) as store,
+    ):
+        store._answer_timeout_s = 0.1
+        async with store._one_of_those_at_once():
+            with pytest.raises(StoreUnavailable, match=r"all connections were busy.*DATABASE_CONNECTIONS"):
+                await store.is_empty()
+    assert "no_cafes" not in between.asked
+
+
+FORMS = {
+    "no JSON": says(200, "<html>"),
+    "no gzip": says(200, "no gzip", content_encoding="gzip"),
+    "nothing": says(204),
+    "an object": says(200, "{}"),
+    "null": says(200, "null"),
+    "a list of others": says(200, '[{"x": 1}]'),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_an_answer_of_another_form_is_no_answer(form: str) -> None:
+    """Else a cafe that is there would be none, and its job would fail for good."""
+    loaded = StoredCafe(UUID(int=1), 1, "", cafe())
+    async with Between(answer=lambda name: FIT) as between, opened(SupabaseStore(project(between.url))) as store:
+        between.answer = lambda name: FORMS[form]
+        for asking in (
+            lambda: store.load(UUID(int=1)),
+            lambda: store.record(loaded, clean(loaded.raw), [], ""),
+            store.city_slugs,
+            lambda: store.recount(["a"]),
+            lambda: store.import_rows([]),
+            store.is_empty,
+            store.forget_claims,
+        ):
+            with pytest.raises(StoreUnavailable):
+                await asking()
+
+
+async def test_a_function_of_ones_own_may_answer_nothing_or_anything_that_is_json() -> None:
+    answers = [says(204), says(200, "null"), says(200, "{}"), says(200, "<html>")]
+    async with Between(answer=lambda name: FIT) as between, opened(SupabaseStore(project(between.url))) as store:
+        between.answer = lambda name: answers.pop(0)
+        assert [await store.call("f", {}) for _ in range(3)] == [None, None, {}]
+        with pytest.raises(StoreUnavailable, match="That is not what Supabase says"):
+            await store.call("f", {})
+
+
+async def test_forgetting_claims_is_not_asked_again_if_its_answer_is_lost() -> None:
+    """How many the first one removed would be missing in the sum."""
+    async with Between(answer=lambda name: FIT) as between, opened(SupabaseStore(project(between.url))) as store:
+        between.answer = lambda name: LOST
+        with pytest.raises(StoreUnavailable):
+            await store.forget_claims()
+    assert between.asked.count("forget_claims") == 1
+
+
+async def test_an_idle_connection_is_closed_before_a_server_does_so() -> None:
+    """Many do after 5 s, and a request that is on its way then is lost."""
+    store = SupabaseStore(project("http://127.0.0.1:1"))
+    transport = store._http._transport
+    assert isinstance(transport, httpx.AsyncHTTPTransport)
+    assert transport._pool._keepalive_expiry == KEEP_ALIVE_S < 5
+    await store.close()
 
 
 async def test_there_are_never_more_requests_at_once_than_connections(between: Between) -> None:

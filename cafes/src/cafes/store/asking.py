@@ -27,6 +27,10 @@ class Refused(Exception):
         self.trouble = trouble
 
 
+class NothingSaid(Exception):
+    """The answer of a function that returns nothing. Never leaves this room, either."""
+
+
 class Unanswered(Exception):
     """It was asked as often as it may be."""
 
@@ -47,7 +51,7 @@ async def ask(request: Callable[[], Awaitable[AnswerT]], *, repeatable: bool) ->
             return await request()
         except Refused as refused:
             trouble = refused.trouble
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             trouble = trouble_of_error(error)
         after_s = wait_s(trouble, tries, repeatable, random.random())  # noqa: S311 — no secret
         if after_s is None:
@@ -72,20 +76,26 @@ def wait_s(trouble: Trouble, tries: int, repeatable: bool, draw: float) -> float
 
 
 async def refuse(response: httpx.Response) -> None:
-    """For httpx's hooks: makes every answer that is none a `Refused`.
+    """For httpx's hooks: makes every answer that is none a `Refused`, and one without content a `NothingSaid`.
 
-    Not left to supabase-py, whose error knows neither status nor headers of what it raises for.
+    Not left to supabase-py, whose error knows neither status nor headers of what it raises for, and which takes for an
+    answer whatever came with a good status.
     """
-    is_json = response.headers.get("content-type", "").partition(";")[0].strip().endswith("json")
-    if response.is_success and (is_json or response.status_code == NO_CONTENT):
-        return
     await response.aread()
-    raise Refused(trouble_of_answer(response.status_code, response.headers, _object(response) if is_json else None))
+    said, is_json = _json(response)
+    if response.is_success and is_json:
+        return
+    if response.status_code == NO_CONTENT:
+        raise NothingSaid
+    named = cast("dict[str, Any]", said) if isinstance(said, dict) else None
+    raise Refused(trouble_of_answer(response.status_code, response.headers, named))
 
 
-def _object(response: httpx.Response) -> dict[str, Any] | None:
+def _json(response: httpx.Response) -> tuple[Any, bool]:
+    """What it says, and whether it is JSON, as it says that it is."""
+    if not response.headers.get("content-type", "").partition(";")[0].strip().endswith("json"):
+        return None, False
     try:
-        said: Any = response.json()
+        return response.json(), True
     except ValueError:
-        return None
-    return cast("dict[str, Any]", said) if isinstance(said, dict) else None
+        return None, False

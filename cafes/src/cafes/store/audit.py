@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from cafes.store.connecting import CONNECT_TIMEOUT_S, unavailable
+from cafes.store.connecting import OPTIONS, unavailable
 
 _COUNT = """
     select
@@ -46,7 +46,7 @@ def audit(url: str) -> Audit:
     :raises StoreUnavailable: the database cannot be reached.
     """
     try:
-        with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S, prepare_threshold=None) as connection:
+        with psycopg.connect(url, **OPTIONS) as connection:
             # One moment for all three counts.
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             counts = connection.execute(_COUNT).fetchone() or (0, 0, 0, 0)

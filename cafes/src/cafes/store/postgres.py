@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Any, LiteralString, cast
 from uuid import UUID
 
-import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
@@ -15,8 +14,9 @@ from pydantic import JsonValue
 from cafes.errors import StoreError
 from cafes.rules import CleanedCafe, RawCafe, Verdict
 from cafes.store import CLAIMS_KEPT_S, CityStatistics, ImportRow, RecordAnswer, StoredCafe
-from cafes.store.connecting import CONNECT_TIMEOUT_S, store_errors, unavailable
+from cafes.store.connecting import store_errors
 from cafes.store.connections import Connections
+from cafes.store.fitness import examine, refuse_unfit
 from cafes.store.wire import (
     LOADED_COLUMNS,
     RAW_COLUMNS,
@@ -43,22 +43,16 @@ class PostgresStore:
     def __init__(self, url: str, *, connections: int = 10, statement_timeout_s: float = 30.0) -> None:
         self._url = url
         self._statement_timeout_s = statement_timeout_s
-        self._connections = Connections(url, connections)
+        self._connections = Connections(url, connections, statement_timeout_s)
 
     async def open(self) -> None:
-        """Connect.
+        """Connect, and ask whether a worker can work there.
 
-        :raises StoreUnavailable: the database is down or refuses us; within `CONNECT_TIMEOUT_S`.
-        :raises StoreError: it is not migrated.
+        :raises StoreUnavailable: the database is down, refuses us, only reads, or our user lacks rights; within
+            `CONNECT_TIMEOUT_S` to connect and `ANSWER_TIMEOUT_S` to answer.
+        :raises StoreError: it is not migrated, or was damaged since.
         """
-        try:
-            async with await AsyncConnection.connect(self._url, connect_timeout=CONNECT_TIMEOUT_S) as connection:
-                # What the newest migration made.
-                found = await connection.execute("select to_regproc('public.no_cafes')")
-                if await found.fetchone() == (None,):
-                    raise StoreError("The database is not migrated: run `cafes migrate`.")
-        except psycopg.Error as error:
-            raise unavailable(self._url, error) from error
+        refuse_unfit(await examine(self._url))
         await self._connections.open()
 
     async def close(self) -> None:

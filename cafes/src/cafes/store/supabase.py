@@ -1,7 +1,9 @@
 """The store over Supabase's API: each request is one call of a function in the database, and so one transaction."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
@@ -10,18 +12,27 @@ from supabase import AsyncClient, AsyncClientOptions
 
 from barback.settings import mask_url
 from cafes.errors import StoreError, StoreUnavailable
-from cafes.rules import CleanedCafe, RawCafe, Verdict
+from cafes.rules import CleanedCafe, Verdict
 from cafes.settings import SupabaseProject
 from cafes.store import CLAIMS_KEPT_S, CityStatistics, ImportRow, RecordAnswer, StoredCafe
-from cafes.store.asking import Unanswered, ask, refuse
+from cafes.store.asking import NothingSaid, Unanswered, ask, refuse
+from cafes.store.fitness import LACKS, refuse_unfit, troubles_of_lacks
+from cafes.store.troubles import KEY, WRONG_KEY, Trouble, trouble_of_form
 from cafes.store.wire import (
+    COUNT,
+    FLAG,
+    IDS,
     LOADED_COLUMNS,
-    RAW_COLUMNS,
+    SLUGS,
+    STATISTICS,
     answer_from_json,
+    cafe_from_json,
     cleaned_to_json,
     row_to_json,
     verdict_to_json,
 )
+
+ResultT = TypeVar("ResultT")
 
 CONNECT_TIMEOUT_S = 5.0
 KEEP_ALIVE_S = 4.0
@@ -30,24 +41,27 @@ it came."""
 
 
 class SupabaseStore:
-    """Up to `connections` requests at once; one that gets no answer for `answer_timeout_s` is given up.
+    """Up to `connections` requests at once; one that is not answered in full within `answer_timeout_s` is given up.
 
     There is no transaction over several requests. An effect to be done once is a function of its own: see `call`.
     """
 
     def __init__(self, project: SupabaseProject, *, connections: int = 10, answer_timeout_s: float = 30.0) -> None:
         self._project = project
+        self._answer_timeout_s = answer_timeout_s
+        self._free = asyncio.Semaphore(connections)
         self._http = httpx.AsyncClient(
-            timeout=httpx.Timeout(answer_timeout_s, connect=CONNECT_TIMEOUT_S),
+            # The answer is timed here as a whole; httpx would time each of its pieces.
+            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
             limits=httpx.Limits(max_connections=connections, keepalive_expiry=KEEP_ALIVE_S),
             event_hooks={"response": [refuse]},
         )
 
     async def open(self) -> None:
-        """Ask once, which shows whether address, key and schema are right.
+        """Ask once, which shows whether address, key, schema and rights are right.
 
-        :raises StoreUnavailable: it does not answer, or refuses the key.
-        :raises StoreError: it is not migrated.
+        :raises StoreUnavailable: it does not answer, refuses the key, only reads, or the key's role lacks rights.
+        :raises StoreError: it is not migrated, or was damaged since.
         """
         options = AsyncClientOptions(
             httpx_client=self._http,
@@ -57,70 +71,114 @@ class SupabaseStore:
             postgrest_client_retry=False,
         )
         self._client = await AsyncClient.create(self._project.url, self._project.key.get_secret_value(), options)
-        await self.is_empty()
+        lacks = await self._rpc("worker_lacks", LACKS.validate_python, repeatable=True)
+        refuse_unfit(list(troubles_of_lacks(lacks, f"'{lacks.user}', the role of {KEY},", WRONG_KEY)))
 
     async def close(self) -> None:
         await self._http.aclose()
 
     async def load(self, cafe_id: UUID) -> StoredCafe | None:
         columns = ",".join(LOADED_COLUMNS)
-        rows = await self._ask(
-            lambda: self._client.from_("cafes").select(columns).eq("id", str(cafe_id)).execute(), repeatable=True
+        return await self._ask(
+            "cafes",
+            lambda: self._client.from_("cafes").select(columns).eq("id", str(cafe_id)).execute(),
+            cafe_from_json,
+            repeatable=True,
         )
-        if not rows:
-            return None
-        (row,) = rows
-        raw = RawCafe(**{name: row[name] for name in RAW_COLUMNS})
-        return StoredCafe(UUID(row["id"]), int(row["position"]), row["input_hash"], raw)
 
     async def record(
         self, cafe: StoredCafe, cleaned: CleanedCafe, verdicts: Sequence[Verdict], seen: str
     ) -> RecordAnswer:
         # Not repeatable: if the first one was written, and only its answer got lost, the second one finds no number
         # changed, and nobody would count the city. The job's next start knows that it does not know (C3).
-        return answer_from_json(
-            await self._rpc(
-                "record_cafe",
-                repeatable=False,
-                cafe=str(cafe.id),
-                input=cafe.input_hash,
-                seen=seen,
-                cleaned=cleaned_to_json(cleaned),
-                verdicts=[verdict_to_json(verdict) for verdict in verdicts],
-            )
+        return await self._rpc(
+            "record_cafe",
+            answer_from_json,
+            repeatable=False,
+            cafe=str(cafe.id),
+            input=cafe.input_hash,
+            seen=seen,
+            cleaned=cleaned_to_json(cleaned),
+            verdicts=[verdict_to_json(verdict) for verdict in verdicts],
         )
 
     async def city_slugs(self) -> list[str]:
-        return cast("list[str]", await self._rpc("city_slugs", repeatable=True))
+        return await self._rpc("city_slugs", SLUGS.validate_python, repeatable=True)
 
     async def recount(self, slugs: Sequence[str]) -> list[CityStatistics]:
-        counted = await self._rpc("recount_cities", repeatable=True, slugs=list(slugs))
-        return [CityStatistics(**city) for city in counted]
+        return await self._rpc("recount_cities", STATISTICS.validate_python, repeatable=True, slugs=list(slugs))
 
     async def import_rows(self, rows: Sequence[ImportRow]) -> list[UUID]:
-        ids = await self._rpc("import_cafes", repeatable=True, cafes=[row_to_json(row) for row in rows])
-        return [UUID(each) for each in ids]
+        cafes = [row_to_json(row) for row in rows]
+        return await self._rpc("import_cafes", IDS.validate_python, repeatable=True, cafes=cafes)
 
     async def is_empty(self) -> bool:
-        return bool(await self._rpc("no_cafes", repeatable=True))
+        return await self._rpc("no_cafes", FLAG.validate_python, repeatable=True)
 
     async def forget_claims(self, older_than_s: float = CLAIMS_KEPT_S, at_most: int = 10_000) -> int:
         # Not repeatable: how many a lost answer told of would be missing in the sum.
-        return int(await self._rpc("forget_claims", repeatable=False, older_than_s=older_than_s, at_most=at_most))
+        ages = {"older_than_s": older_than_s, "at_most": at_most}
+        return await self._rpc("forget_claims", COUNT.validate_python, repeatable=False, **ages)
 
     async def call(self, function: str, arguments: Mapping[str, JsonValue]) -> Any:
-        return await self._rpc(function, repeatable=False, **arguments)
+        return await self._rpc(function, _whatever, repeatable=False, **arguments)
 
-    async def _rpc(self, function: str, *, repeatable: bool, **arguments: Any) -> Any:
-        return await self._ask(lambda: self._client.rpc(function, arguments).execute(), repeatable=repeatable)
+    async def _rpc(
+        self, function: str, read: Callable[[Any], ResultT], *, repeatable: bool, **arguments: Any
+    ) -> ResultT:
+        return await self._ask(
+            function, lambda: self._client.rpc(function, arguments).execute(), read, repeatable=repeatable
+        )
 
-    async def _ask(self, request: Any, *, repeatable: bool) -> Any:
+    async def _ask(
+        self, name: str, request: Callable[[], Awaitable[Any]], read: Callable[[Any], ResultT], *, repeatable: bool
+    ) -> ResultT:
+        """`name`: of the function or table; `read`: makes the result of the answer, or raises as `wire` does."""
+
+        async def within_time() -> Any:
+            async with self._one_of_those_at_once():
+                try:
+                    async with asyncio.timeout(self._answer_timeout_s):
+                        return (await request()).data
+                except NothingSaid:
+                    return _NOTHING
+                except TimeoutError:
+                    raise httpx.ReadTimeout("") from None
+
         try:
-            return (await ask(request, repeatable=repeatable)).data
+            answer = await ask(within_time, repeatable=repeatable)
         except Unanswered as error:
-            trouble = error.trouble
-            tries = f" ({error.tries} tries)" if error.tries > 1 else ""
+            raise self._error(error.trouble, error.tries) from None
+        try:
+            return read(answer)
+        except (ValueError, LookupError, TypeError):
+            raise self._error(trouble_of_form(name)) from None
+
+    @asynccontextmanager
+    async def _one_of_those_at_once(self) -> AsyncGenerator[None]:
+        """Waited for here and not within httpx, so that the time of an answer begins with its request."""
+        try:
+            async with asyncio.timeout(self._answer_timeout_s):
+                await self._free.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("") from None
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    def _error(self, trouble: Trouble, tries: int = 1) -> StoreUnavailable | StoreError:
+        """What a caller is told, without the key."""
+        tried = f" ({tries} tries)" if tries > 1 else ""
         says = trouble.says.replace(self._project.key.get_secret_value(), "***")
         if trouble.raises is StoreError:
-            raise StoreError(f"The database would not do it{tries}: {says}")
-        raise StoreUnavailable(f"Supabase at {mask_url(self._project.url)} cannot be used{tries}: {says}")
+            return StoreError(f"The database would not do it{tried}: {says}")
+        return StoreUnavailable(f"Supabase at {mask_url(self._project.url)} cannot be used{tried}: {says}")
+
+
+_NOTHING = object()
+"""Has the form of no answer. supabase-py would make an empty list of it, which is one."""
+
+
+def _whatever(answer: Any) -> Any:
+    return None if answer is _NOTHING else answer

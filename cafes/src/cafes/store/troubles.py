@@ -40,7 +40,7 @@ class Trouble:
     retry_after_s: float | None = None
 
 
-def trouble_of_error(error: httpx.TransportError) -> Trouble:
+def trouble_of_error(error: httpx.RequestError) -> Trouble:
     """What it means that no answer came."""
     reason = _one_line(str(error)) or type(error).__name__
     if isinstance(error, httpx.PoolTimeout):
@@ -64,6 +64,11 @@ def trouble_of_answer(status: int, headers: Mapping[str, str], said: Mapping[str
         says=f"{told}. {meaning.says}" if meaning.says else told,
         retry_after_s=_seconds(headers.get("retry-after")),
     )
+
+
+def trouble_of_form(function: str) -> Trouble:
+    """What it means that the answer has another form than this function's, or table's."""
+    return Trouble(f"an answer to {function} of another form. That is not what Supabase says. {WRONG_ADDRESS}")
 
 
 _MEANINGS: tuple[tuple[str, Trouble], ...] = (

@@ -1,15 +1,39 @@
-"""The store's values as the database's functions take and give them (JSON)."""
+"""The store's values as the database's functions take and give them (JSON).
+
+What reads an answer raises `ValueError`, `LookupError` or `TypeError` if it has another form: something else gave it.
+"""
 
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from cafes.rules import CleanedCafe, Member, Verdict
+from pydantic import TypeAdapter
+
+from cafes.rules import CleanedCafe, Member, RawCafe, Verdict
 from cafes.rules.locating import Coordinates
-from cafes.store import Gone, ImportRow, Neighbour, Neighbourhood, Overtaken, RecordAnswer, Recorded, Stale
+from cafes.store import (
+    CityStatistics,
+    Gone,
+    ImportRow,
+    Neighbour,
+    Neighbourhood,
+    Overtaken,
+    RecordAnswer,
+    Recorded,
+    Stale,
+    StoredCafe,
+)
 
 RAW_COLUMNS = ("name", "city", "city_slug", "address", "comments", "latitude", "longitude", "website", "postcode")
 LOADED_COLUMNS = ("id", "position", "input_hash", *RAW_COLUMNS)
+
+SLUGS = TypeAdapter(list[str])
+IDS = TypeAdapter(list[UUID])
+STATISTICS = TypeAdapter(list[CityStatistics])
+FLAG = TypeAdapter(bool)
+COUNT = TypeAdapter(int)
+_ROWS = TypeAdapter(list[dict[str, str | int]])
+_OBJECT = TypeAdapter(dict[str, Any])
 
 _UNSTORABLE = dict.fromkeys((0, *range(0xD800, 0xE000)))
 """Postgres text holds neither NUL nor lone surrogates. Cleaning would drop them as well."""
@@ -47,8 +71,19 @@ def row_to_json(row: ImportRow) -> dict[str, str]:
     return {"import_key": row.key} | {name: text.translate(_UNSTORABLE) for name, text in asdict(row.raw).items()}
 
 
-def answer_from_json(answer: dict[str, Any]) -> RecordAnswer:
+def cafe_from_json(rows: object) -> StoredCafe | None:
+    """Of a table's answer: its columns are `LOADED_COLUMNS`."""
+    found = _ROWS.validate_python(rows)
+    if not found:
+        return None
+    (row,) = found
+    raw = RawCafe(**{name: str(row[name]) for name in RAW_COLUMNS})
+    return StoredCafe(UUID(str(row["id"])), int(row["position"]), str(row["input_hash"]), raw)
+
+
+def answer_from_json(said: object) -> RecordAnswer:
     """What `record_cafe` says of itself."""
+    answer = _OBJECT.validate_python(said)
     match answer["outcome"]:
         case "recorded":
             return Recorded(answer["slug"], answer["cities"], answer["changed"])
@@ -56,8 +91,10 @@ def answer_from_json(answer: dict[str, Any]) -> RecordAnswer:
             return Overtaken(Neighbourhood(answer["seen"], tuple(_neighbour(given) for given in answer["neighbours"])))
         case "stale":
             return Stale()
-        case _:
+        case "gone":
             return Gone()
+        case other:
+            raise ValueError(f"an outcome that is none: {other!r}")
 
 
 def _neighbour(given: dict[str, Any]) -> Neighbour:
