@@ -24,7 +24,7 @@ class Silent:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, *error: object) -> None:
         self._server.close()
         for _ in range(TURNS):
             await asyncio.sleep(0)
