@@ -12,7 +12,8 @@ from barback.contract.names import package_name, quoted
 
 HEADER = "// Written by `barback typescript` from the jobs' declarations in Python: change those, and write it anew.\n"
 BULLMQ, ZOD = ">=5.81 <7", "^4.2.0"
-RUNTIME = ("client.d.ts", "client.js", "values.d.ts", "values.js")
+RUNTIME = ("adding", "client", "declared", "enqueued", "values", "worker")
+"""What all clients share: the modules beside `runtime/client.ts`."""
 
 
 def package(app: AnyApp, name: str | None = None) -> dict[str, str]:
@@ -33,7 +34,8 @@ def package(app: AnyApp, name: str | None = None) -> dict[str, str]:
         made[f"jobs/{job.file}.js"] = module(job)
         made[f"jobs/{job.file}.d.ts"] = types_of_module(job)
     runtime = files("barback.contract") / "runtime"
-    made |= {file: (runtime / file).read_text("utf-8") for file in RUNTIME}
+    shared = [name + ending for name in RUNTIME for ending in (".d.ts", ".js")]
+    made |= {file: (runtime / file).read_text("utf-8") for file in shared}
     return {path: text if path == "package.json" else HEADER + text for path, text in sorted(made.items())}
 
 

@@ -1,0 +1,52 @@
+/** Works jobs that Python enqueues. */
+import { UnrecoverableError, Worker } from "bullmq";
+import type { Job, WorkerOptions } from "bullmq";
+import { InvalidPayload, checked } from "./declared.js";
+import type { AnyJob, ExternalJob } from "./declared.js";
+
+/** How a job is worked in TypeScript. Make one with `handle`. */
+export interface Handler {
+  readonly job: ExternalJob<any, any, any>;
+  readonly run: (payload: any, job: Job) => Promise<unknown>;
+}
+
+/** Work `job` with `run`, which is given a payload that was checked; what it gives is the job's result. */
+export function handle<Payload, Result>(
+  job: ExternalJob<Payload, Result, any>,
+  run: (payload: Payload, job: Job<unknown, Result>) => Promise<Result>,
+): Handler {
+  return { job, run };
+}
+
+/**
+ * What BullMQ's `Worker` takes. A payload that does not fit, or a name that no handler has, fails its job once,
+ * without retries.
+ */
+export function createProcessor(handlers: readonly Handler[]): (job: Job) => Promise<any> {
+  const known = new Map(handlers.flatMap((one) => [one.job.name, ...one.job.formerNames].map((name) => [name, one])));
+  return async (job) => {
+    const handler = known.get(job.name);
+    if (handler === undefined) {
+      throw new UnrecoverableError(`No job named '${job.name}' is handled here. Known: ${[...known.keys()].join(", ")}.`);
+    }
+    return handler.run(fitting(handler.job, job.data), job);
+  };
+}
+
+function fitting(job: AnyJob, data: unknown): unknown {
+  try {
+    return checked(job, data, []);
+  } catch (error) {
+    if (!(error instanceof InvalidPayload)) throw error;
+    throw new UnrecoverableError(`${error.message} (this worker knows schema ${job.schemaHash})`);
+  }
+}
+
+/** A worker of the queue that all these handlers share. @throws TypeError they are of several queues, or none. */
+export function createWorker(handlers: readonly Handler[], options: WorkerOptions): Worker {
+  const [queue, ...others] = new Set(handlers.map(({ job }) => job.queue));
+  if (queue === undefined || others.length > 0) {
+    throw new TypeError(`A worker has one queue; these handlers have ${[queue, ...others].join(", ") || "none"}.`);
+  }
+  return new Worker(queue, createProcessor(handlers), options);
+}
