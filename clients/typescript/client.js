@@ -4,11 +4,12 @@
  * Nothing is connected before the first call, and every payload is checked before it is sent.
  */
 import { FlowProducer, Queue, QueueEvents } from "bullmq";
-import { make } from "./adding.js";
+import { chunks, make } from "./adding.js";
 import { Enqueued } from "./enqueued.js";
+import { checkKnownId } from "./ids.js";
 export { flow } from "./adding.js";
 export { InvalidPayload, check } from "./declared.js";
-export { Enqueued, JobFailed } from "./enqueued.js";
+export { Enqueued, JobFailed, JobGone, JobUnfinished } from "./enqueued.js";
 export { createProcessor, createWorker, handle } from "./worker.js";
 /** A client of these jobs: `createClient({ updateCafeStats }, { connection })`. Make one a process and keep it. */
 export function createClient(jobs, options) {
@@ -16,30 +17,39 @@ export function createClient(jobs, options) {
     const listeners = new Map();
     let flows;
     const queue = (name) => once(queues, name, () => new Queue(name, options));
-    const events = async (name) => {
-        const listener = once(listeners, name, () => {
-            const made = new QueueEvents(name, options);
-            // Each job that is followed has its own.
-            made.setMaxListeners(0);
-            return made;
-        });
-        await listener.waitUntilReady();
-        return listener;
-    };
-    const enqueued = (name, id) => new Enqueued(id ?? "", queue(name), () => events(name));
+    const events = (name) => once(listeners, name, () => {
+        const made = new QueueEvents(name, options);
+        // Each job that is followed has its own.
+        made.setMaxListeners(0);
+        return made;
+    });
+    // BullMQ gives an id to each job that it takes.
+    const enqueued = (job, id) => new Enqueued(id, job, queue(job.queue), () => events(job.queue));
+    const entered = (flow, node) => ({
+        job: enqueued(flow.job, node.job.id),
+        children: flow.children.map((child, index) => entered(child, node.children[index])),
+    });
     const each = (of) => Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, of(job)]));
     return {
         enqueue: each((job) => async (payload, given) => {
             const { name, data, opts } = make(job, payload, given, []);
-            return enqueued(job.queue, (await queue(job.queue).add(name, data, opts)).id);
+            return enqueued(job, (await queue(job.queue).add(name, data, opts)).id);
         }),
         enqueueMany: each((job) => async (payloads, given) => {
             const own = (payload) => (typeof given === "function" ? given(payload) : given);
             const made = payloads.map((payload, index) => make(job, payload, own(payload), [index]));
-            return (await queue(job.queue).addBulk(made)).map((added) => enqueued(job.queue, added.id));
+            const added = [];
+            for (const chunk of chunks(made)) {
+                for (const { id } of await queue(job.queue).addBulk(chunk))
+                    added.push(enqueued(job, id));
+            }
+            return added;
         }),
-        find: each((job) => (id) => enqueued(job.queue, id)),
-        enqueueFlow: (root) => (flows ??= new FlowProducer(options)).add(root),
+        find: each((job) => (id) => {
+            checkKnownId(id);
+            return enqueued(job, id);
+        }),
+        enqueueFlow: async (root) => entered(root, await (flows ??= new FlowProducer(options)).add(root)),
         queue,
         close: async () => {
             const opened = [...listeners.values(), ...queues.values(), ...(flows === undefined ? [] : [flows])];

@@ -3,61 +3,83 @@
 export class JobFailed extends Error {
     name = "JobFailed";
 }
+/** Nothing is kept of a job: it was removed, or never there. */
+export class JobGone extends Error {
+    name = "JobGone";
+}
+/** A job has not ended within the time for which its result was awaited; it may still. */
+export class JobUnfinished extends Error {
+    name = "JobUnfinished";
+}
 /** How long no event may come before one looks: those are lost that come while a connection is made anew. */
 const LOOK_AFTER_MS = 5_000;
+/** The longest time that a timer of JavaScript's has: 24 days. */
+const LONGEST_MS = 2 ** 31 - 1;
 /** A job that was enqueued. */
 export class Enqueued {
     /** One that was swallowed has the id of the job that swallowed it. */
     id;
+    #declared;
     #queue;
     #events;
-    constructor(id, queue, events) {
+    constructor(id, declared, queue, events) {
         this.id = id;
+        this.#declared = declared;
         this.#queue = queue;
         this.#events = events;
     }
-    /** As it is now; undefined: nothing is kept of it. */
-    job() {
-        return this.#queue.getJob(this.id);
+    /** As it is now; undefined: nothing is kept of it. @throws TypeError it is a job of another name. */
+    async job() {
+        const job = await this.#queue.getJob(this.id);
+        const { name, formerNames } = this.#declared;
+        if (job !== undefined && job.name !== name && !formerNames.includes(job.name)) {
+            throw new TypeError(`Job ${this.id} of ${this.#queue.name} is a '${job.name}', no '${name}'.`);
+        }
+        return job;
     }
-    /** Wait for its result. @throws JobFailed; Error nothing is kept of it, or `timeoutMs` passed. */
-    async result({ timeoutMs } = {}) {
-        const signal = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+    /**
+     * Wait for its result. `timeoutMs` holds while Redis cannot be reached, too; more than 24 days are for ever.
+     * @throws JobFailed; JobGone; JobUnfinished `timeoutMs` passed; TypeError it is a job of another name.
+     */
+    async result({ timeoutMs = Infinity } = {}) {
+        const signal = timeoutMs > LONGEST_MS ? undefined : AbortSignal.timeout(Math.ceil(timeoutMs));
         for await (const told of this.#follow(signal)) {
             if ("result" in told)
                 return told.result;
             if ("failed" in told)
                 throw new JobFailed(told.failed);
             if ("gone" in told)
-                throw new Error(`There is no job ${this.id} in ${this.#queue.name}: nothing is kept of it.`);
+                throw new JobGone(`There is no job ${this.id} in ${this.#queue.name}: nothing is kept of it.`);
         }
-        throw new Error(`Job ${this.id} of ${this.#queue.name} has not ended within ${timeoutMs} ms.`);
+        throw new JobUnfinished(`Job ${this.id} of ${this.#queue.name} has not ended within ${timeoutMs} ms.`);
     }
-    /** What it reports, from its last report on, until it ends. */
+    /** What it reports, from its last report on, until it ends or `signal` comes. @throws TypeError as `job`. */
     async *progress({ signal } = {}) {
         let last;
         for await (const told of this.#follow(signal)) {
             if (!("progress" in told))
                 continue;
-            const text = JSON.stringify(told.progress);
+            if (signal?.aborted)
+                return;
             // A look and an event may tell of the same report.
-            if (text !== last)
+            if (!isSame(told, last))
                 yield told.progress;
-            last = text;
+            last = told;
         }
     }
     /** All that is told of it until it ends. */
     async *#follow(signal) {
         const told = [];
         let wake = () => undefined;
-        const stop = await this.#listen((one) => {
+        const events = this.#events();
+        const stop = this.#listen(events, (one) => {
             told.push(one);
             wake();
         });
         try {
+            await unlessAborted(events.waitUntilReady(), signal);
             while (!signal?.aborted) {
-                told.length = 0;
-                told.push(...(await this.#look()));
+                putBefore(told, (await unlessAborted(this.#look(), signal)) ?? []);
                 do {
                     for (let one = told.shift(); one !== undefined; one = told.shift()) {
                         yield one;
@@ -81,11 +103,18 @@ export class Enqueued {
         const told = job.progress === 0 ? [] : [{ progress: job.progress }];
         if (job.finishedOn === undefined)
             return told;
-        const failed = (await job.getState()) === "failed";
-        return [...told, failed ? { failed: job.failedReason } : { result: job.returnvalue }];
+        const state = await job.getState();
+        const now = await this.job();
+        // It was retried meanwhile, and may have ended anew.
+        if (now !== undefined && now.finishedOn !== job.finishedOn)
+            return this.#look();
+        if (state === "completed")
+            told.push({ result: job.returnvalue });
+        if (state === "failed")
+            told.push({ failed: job.failedReason });
+        return told;
     }
-    async #listen(tell) {
-        const events = await this.#events();
+    #listen(events, tell) {
         const mine = (make) => (args) => {
             if (args.jobId === this.id)
                 tell(make(args));
@@ -105,22 +134,43 @@ export class Enqueued {
         };
     }
 }
+/**
+ * Put what a look told before the events that came meanwhile, of which those go that it tells of too. But a job that is
+ * gone may have ended before, as an event tells.
+ */
+function putBefore(events, looked) {
+    const last = looked.at(-1);
+    if (last !== undefined && "gone" in last)
+        events.push(last);
+    else
+        events.splice(0, events.findLastIndex((one) => isSame(one, last)) + 1, ...looked);
+}
+function isSame(one, other) {
+    return JSON.stringify(one) === JSON.stringify(other);
+}
+/** What a promise gives, or undefined once the signal comes. What becomes of it then is nobody's affair. */
+async function unlessAborted(promise, signal) {
+    let stop = () => undefined;
+    const aborted = new Promise((resolve) => {
+        stop = () => resolve(undefined);
+        signal?.addEventListener("abort", stop);
+        if (signal?.aborted)
+            stop();
+    });
+    try {
+        return await Promise.race([promise, aborted]);
+    }
+    finally {
+        signal?.removeEventListener("abort", stop);
+    }
+}
 /** Wait for so long, until `woken` is, or the signal comes. */
 async function quiet(ms, signal, woken) {
     let timer;
-    let wake = () => undefined;
-    try {
-        await new Promise((resolve) => {
-            wake = resolve;
-            woken(resolve);
-            timer = setTimeout(resolve, ms);
-            signal?.addEventListener("abort", wake);
-            if (signal?.aborted)
-                resolve();
-        });
-    }
-    finally {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", wake);
-    }
+    const woke = new Promise((resolve) => {
+        woken(resolve);
+        timer = setTimeout(resolve, ms);
+    });
+    await unlessAborted(woke, signal);
+    clearTimeout(timer);
 }

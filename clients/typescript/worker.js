@@ -2,7 +2,10 @@
 /** Works jobs that Python enqueues. */
 import { UnrecoverableError, Worker } from "bullmq";
 import { InvalidPayload, checked } from "./declared.js";
-/** Work `job` with `run`, which is given a payload that was checked; what it gives is the job's result. */
+/**
+ * Work `job` with `run`, which is given a payload that was checked; what it gives is the job's result. `token`: of the
+ * job's lock; `signal`: comes when the worker cancels the job (`worker.cancelJob`). BullMQ's worker gives both.
+ */
 export function handle(job, run) {
     return { job, run };
 }
@@ -12,12 +15,13 @@ export function handle(job, run) {
  */
 export function createProcessor(handlers) {
     const known = new Map(handlers.flatMap((one) => [one.job.name, ...one.job.formerNames].map((name) => [name, one])));
-    return async (job) => {
+    // BullMQ makes a signal only for a function of three arguments.
+    return async (job, token, signal) => {
         const handler = known.get(job.name);
         if (handler === undefined) {
             throw new UnrecoverableError(`No job named '${job.name}' is handled here. Known: ${[...known.keys()].join(", ")}.`);
         }
-        return handler.run(fitting(handler.job, job.data), job);
+        return handler.run(fitting(handler.job, job.data), job, token, signal);
     };
 }
 function fitting(job, data) {

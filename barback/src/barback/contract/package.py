@@ -12,7 +12,7 @@ from barback.contract.names import package_name, quoted
 
 HEADER = "// Written by `barback typescript` from the jobs' declarations in Python: change those, and write it anew.\n"
 BULLMQ, ZOD = ">=5.81 <7", "^4.2.0"
-RUNTIME = ("adding", "client", "declared", "enqueued", "values", "worker")
+RUNTIME = ("adding", "client", "declared", "enqueued", "ids", "values", "worker")
 """What all clients share: the modules beside `runtime/client.ts`."""
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
+import redis.asyncio
 
 from barback.bullmq import BullMQBroker
 from barback.contract.package import package
@@ -27,9 +28,11 @@ class Client:
     node: Node
     version: Version
     prefix: str
+    port: int | None = None
+    """None: that of the tests' server."""
 
     async def call(self, call: str, /, **args: Any) -> Any:
-        return await self.node.call(self.version, self.prefix, call, **args)
+        return await self.node.call(self.version, self.prefix, call, port=self.port, **args)
 
     async def enqueue(self, job: str, payload: Any, **options: Any) -> str:
         return await self.call("enqueue", job=job, payload=payload, options=options)
@@ -55,7 +58,8 @@ def write(folder: Path, texts: Mapping[str, str]) -> Path:
 @pytest.fixture(scope="session")
 def clients(node: Node, tmp_path_factory: pytest.TempPathFactory) -> dict[Version, Path]:
     """The folders of the torture app's client, by BullMQ's version."""
-    texts = package(app)
+    # The driver's own sight of the BullMQ that the client loads.
+    texts = {**package(app), "bullmq.js": 'export * from "bullmq";\n'}
     versions: tuple[Version, ...] = (6, 5)
     return {
         version: install_beside(write(tmp_path_factory.mktemp(f"client{version}"), texts), version)
@@ -80,6 +84,14 @@ async def broker(valkey_url: str, queue_name: str) -> AsyncIterator[BullMQBroker
     await opened.open()
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def server(valkey_url: str) -> AsyncIterator[Any]:
+    """Redis itself."""
+    opened: Any = redis.asyncio.Redis.from_url(f"{valkey_url}/{DB}", decode_responses=True)  # pyright: ignore[reportUnknownMemberType]
+    yield opened
+    await opened.aclose()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """P28, P29: the generated client over both BullMQs, and Python on the other side of Redis."""
 
-import asyncio
 import contextlib
 import json
 import time
@@ -11,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from barback import App, Context, Payload, Worker, WorkerOptions, job, no_services
-from barback.answers import Answer, Created, Swallowed
-from barback.broker import Completed, FetchedJob, JobRecord, Lease, NewJob, Settlement
+from barback.answers import Answer, Created
+from barback.broker import Completed, JobRecord, NewJob, Settlement
 from barback.bullmq import BullMQBroker
 from barback.control.overview import Overviews
 from barback.payload import parse_payload
@@ -22,29 +21,8 @@ from barback.producer import Producer, new_job
 from ..pair import eventually
 from ..process import NodeError
 from .conftest import Client, Version
-from .torture import Keyed, Long, Nested, Rough, Scalars, SendReceipt, Told, keyed, nested, scalars, send_receipt, told
-
-LEASE = Lease("python", lock_s=60.0)
-ID = "9b2c1e0e-0000-4000-8000-00000000000a"
-THREAD = {"text": "a", "replies": [{"text": "b"}]}
-NESTED: dict[str, Any] = {
-    "payment": {"kind": "cash", "given": "1.50"},
-    "thread": THREAD,
-    "threads": {"items": []},
-    "numbers": {"items": [1]},
-    "maybe": None,
-    "either": None,
-    "pair": [1, "a"],
-    "byName": {},
-    "byColour": {},
-    "on": {"date": "2026-01-31"},
-}
-
-
-async def fetch(broker: BullMQBroker, queue: str = "torture") -> FetchedJob:
-    [fetched] = (await broker.exchange(queue, [], 1, LEASE)).jobs
-    return fetched
-
+from .samples import ID, LEASE, NESTED, SCALARS, THREAD, fetch
+from .torture import Keyed, Long, Rough, SendReceipt, Told, send_receipt
 
 # ── checks ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -67,6 +45,7 @@ async def fetch(broker: BullMQBroker, queue: str = "torture") -> FetchedJob:
         ({"pair": [1]}, "pair: Too small"),
         ({"byName": {"a b": {}}}, "byName.a b.text: Invalid input: expected string"),
         ({"byColour": {"blue": 1}}, 'byColour: Unrecognized key: "blue"'),
+        ({"few": {"a": 1, "b": 2, "c": 3}}, "few: expected 0 to 2 entries"),
         ({"on": {"date": "2026-02-30"}}, "on.date: Invalid ISO date"),
         ({"on": {"date": "2026-02-03", "at": 1}}, "on: Unrecognized key: "),
         ({"nobodyKnows": 1}, 'Unrecognized key: "nobodyKnows"'),
@@ -144,127 +123,15 @@ async def test_a_text_that_fits_in_characters_fits_though_it_has_more_units(clie
     assert await client.call("check", job="nested", payload=payload) == payload
 
 
-# ── enqueueing ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-async def test_a_job_of_the_client_lies_in_redis_with_the_options_that_python_gives_it(
-    client: Client, broker: BullMQBroker
-) -> None:
-    """P28. The key that makes it unique, too, in any case of its letters."""
-    payload = Keyed(city_id=UUID(ID))
-    job_id = await client.enqueue("keyed", {"cityId": ID.upper()})
-    record = await broker.get("torture", job_id)
-    assert record is not None
-    assert record.options == replace(new_job(keyed, payload, {}).options, schema_hash=schema_hash(Keyed))
-    assert record.deduplication_id == f'keyed:["{ID}",2026,true]'
-
-
-async def test_declared_options_are_taken_and_those_of_one_call_laid_over_them(
-    client: Client, broker: BullMQBroker
-) -> None:
+async def test_a_date_becomes_the_text_of_its_moment_and_one_that_is_none_is_refused(client: Client) -> None:
     """P28."""
-    scalar = {
-        "flag": True, "whole": 1, "real": 1.5, "text": "", "id": ID, "day": "2026-01-01", "clock": "10:00",
-        "moment": "2026-01-01T10:00:00Z", "span": "PT1S", "price": 1, "level": 1, "size": None,
-    }  # fmt: skip
-    ids = [await client.enqueue("scalars", scalar), await client.enqueue("scalars", scalar, attempts=9, jobId="mine")]
-    records = [await broker.get("torture", job_id) for job_id in ids]
-    assert ids[1] == "mine"
-    declared = replace(scalars.options, schema_hash=schema_hash(Scalars))
-    options = [record.options for record in records if record is not None]
-    assert options == [declared, replace(declared, attempts=9)]
-
-
-async def test_two_jobs_of_one_key_are_one_from_whichever_language(client: Client, broker: BullMQBroker) -> None:
-    """P4, P28."""
-    first = await client.enqueue("keyed", {"cityId": ID, "year": 2026})
-    answer = await Producer(broker)(keyed, Keyed(city_id=UUID(ID)))
-    assert (await client.enqueue("keyed", {"cityId": ID, "isOpen": True}), answer) == (
-        first,
-        Swallowed(first, "waiting"),
-    )
-    assert await client.enqueue("keyed", {"cityId": ID, "isOpen": False}) != first
-    assert await client.enqueue("keyed", {}) != await client.enqueue("keyed", {}, unique=None)
-
-
-async def test_a_key_that_python_alone_can_tell_is_the_one_that_the_caller_says(
-    client: Client, broker: BullMQBroker
-) -> None:
-    """P4, P28."""
-    first = await client.enqueue("told", {"email": "Ada@b.c"}, unique="ada@b.c")
-    assert await Producer(broker)(told, Told(email="ADA@b.c")) == Swallowed(first, "waiting")
-
-
-async def test_a_unique_job_cannot_have_an_id_too(client: Client) -> None:
-    with pytest.raises(NodeError, match=r"TypeError: 'keyed' is unique .* cannot have a jobId too"):
-        await client.enqueue("keyed", {}, jobId="mine")
-
-
-async def test_many_are_enqueued_in_order_each_with_its_schema(client: Client, broker: BullMQBroker) -> None:
-    """P28, P29."""
-    ids = await client.call("enqueueMany", job="nested", payloads=[NESTED] * 3, options={"priority": 2})
-    records = [await broker.get("torture", job_id) for job_id in ids]
-    expected = replace(nested.options, priority=2, schema_hash=schema_hash(Nested))
-    assert [record.options for record in records if record is not None] == [expected] * 3
-
-
-async def test_a_flow_waits_for_its_children_and_each_has_its_schema(client: Client, broker: BullMQBroker) -> None:
-    """P28, P29."""
-    child = {"job": "nested", "payload": NESTED}
-    root = await client.call(
-        "flow", root={"job": "told", "payload": {"email": "a"}, "options": {"unique": None}, "children": [child]}
-    )
-    record, fetched = await broker.get("torture", root), await fetch(broker)
-    assert record is not None
-    assert (record.state, record.options.schema_hash) == ("waiting-children", schema_hash(Told))
-    assert (fetched.is_child, fetched.options.schema_hash) == (True, schema_hash(Nested))
-
-
-# ── results, progress ───────────────────────────────────────────────────────────────────────────────────
-
-
-async def test_a_result_and_the_progress_until_it_come_back(client: Client, broker: BullMQBroker) -> None:
-    """P28."""
-    seen = asyncio.Event()
-
-    @job("keyed", queue="torture")
-    async def work(payload: Keyed, ctx: Context[None]) -> None:
-        step = 0
-        while not seen.is_set():
-            step += 1
-            await ctx.progress({"step": step})
-            await asyncio.sleep(0.02)
-
-    job_id = await client.enqueue("keyed", {})
-    worker = Worker(App([work], no_services), broker, WorkerOptions(schedules=False))
-    working = asyncio.create_task(worker.run(until_drained=True))
-    # By looks alone, five seconds apart, it would take longer.
-    told = await client.call("progress", job="keyed", id=job_id, most=4, timeout_s=9.0)
-    assert [one["step"] for one in told] == sorted({one["step"] for one in told})
-    result = asyncio.create_task(client.call("result", job="keyed", id=job_id, timeoutMs=10_000))
-    seen.set()
-    assert await result is None
-    [last] = await client.call("progress", job="keyed", id=job_id)
-    assert last["step"] >= told[-1]["step"]
-    await working
-
-
-async def test_a_job_that_fails_is_told_with_its_reason_and_what_is_gone_is_told_too(
-    client: Client, broker: BullMQBroker
-) -> None:
-    """P28."""
-
-    @job("keyed", queue="torture")
-    async def work(payload: Keyed, ctx: Context[None]) -> None:
-        raise ValueError("the till is empty")
-
-    job_id = await client.enqueue("keyed", {})
-    await Worker(App([work], no_services), broker, WorkerOptions(schedules=False)).run(until_drained=True)
-    with pytest.raises(NodeError, match="the till is empty"):
-        await client.call("result", job="keyed", id=job_id, timeoutMs=5_000)
-    assert await client.call("progress", job="keyed", id=job_id) == []
-    with pytest.raises(NodeError, match="There is no job gone in torture: nothing is kept of it"):
-        await client.call("result", job="keyed", id="gone", timeoutMs=5_000)
+    moment = "2026-01-31T10:00:00.500Z"
+    assert await client.call("check", job="scalars", payload={**SCALARS, "moment": {"$date": moment}}) == {
+        **SCALARS,
+        "moment": moment,
+    }
+    with pytest.raises(NodeError, match="moment: "):
+        await client.call("check", job="scalars", payload={**SCALARS, "moment": {"$date": "never"}})
 
 
 # ── external ────────────────────────────────────────────────────────────────────────────────────────────
@@ -275,7 +142,7 @@ async def test_what_python_enqueues_is_worked_in_typescript_and_a_wrong_payload_
 ) -> None:
     """P28."""
     enqueue = Producer(broker)
-    await client.call("work", jobs=["sendReceipt"], prefix=client.prefix)
+    await client.call("work", jobs={"sendReceipt": "sendReceipt"}, prefix=client.prefix)
     right = await enqueue(send_receipt, SendReceipt(order_id=UUID(ID)))
     [wrong] = await broker.add([NewJob("in-typescript", "send-receipt", '{"orderId":"1"}', send_receipt.options)])
     [unknown] = await broker.add([NewJob("in-typescript", "send-letter", "{}", send_receipt.options)])
@@ -290,6 +157,29 @@ async def test_what_python_enqueues_is_worked_in_typescript_and_a_wrong_payload_
     assert records[1].failed_reason.startswith("Payload of 'send-receipt' does not fit: orderId: Invalid GUID")
     assert records[2].failed_reason == "No job named 'send-letter' is handled here. Known: send-receipt, send-bill."
     assert [record.attempts_made for record in records] == [1, 1, 1, 1, 1]
+
+
+async def test_a_handler_is_given_the_token_of_its_lock_and_the_signal_that_cancels_it(
+    client: Client, broker: BullMQBroker
+) -> None:
+    """P28."""
+    await client.call("work", jobs={"sendReceipt": "untilCancelled"}, prefix=client.prefix)
+    answer = await Producer(broker)(send_receipt, SendReceipt(order_id=UUID(ID)))
+    assert isinstance(answer, Created)
+
+    async def waits() -> bool:
+        record = await broker.get("in-typescript", answer.job_id)
+        return record is not None and record.progress == '"waits"'
+
+    await eventually(waits)
+    await client.call("cancel", id=answer.job_id, reason="too late")
+    assert (await ended(broker, answer)).result == '{"mailId":"too late, true"}'
+
+
+async def test_a_worker_has_one_queue(client: Client) -> None:
+    for queues, said in (([], "none"), (["a", "b"], "a, b")):
+        with pytest.raises(NodeError, match=rf"^TypeError: A worker has one queue; these handlers have {said}\.$"):
+            await client.call("workQueues", queues=queues, prefix=client.prefix)
 
 
 async def ended(broker: BullMQBroker, answer: Answer) -> JobRecord:
@@ -391,6 +281,7 @@ async def test_names_are_told(client: Client, version: Version) -> None:
         "keyed",
         "named",
         "nested",
+        "recount",
         "rough",
         "scalars",
         "send-receipt",

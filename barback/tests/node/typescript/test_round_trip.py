@@ -118,6 +118,7 @@ nested = build(
     fixed=st.tuples(st.booleans(), st.just("x")),
     by_name=st.dictionaries(text, comments, max_size=2),
     by_colour=st.dictionaries(st.sampled_from(Colour), whole),
+    few=st.dictionaries(text, whole, max_size=2),
     unique_ones=st.frozensets(whole, max_size=3),
     on=build(Date, date=st.dates()),
     loose=st.builds(make_loose, whole, st.dictionaries(text, plain, max_size=2)),

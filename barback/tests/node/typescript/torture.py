@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NaiveDatetime, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from barback import App, Context, Exponential, Payload, Retention, job, no_services
+from barback import App, Context, Deduplication, Exponential, Payload, Retention, job, no_services
 
 ItemT = TypeVar("ItemT")
 
@@ -118,6 +118,7 @@ class Nested(Payload, frozen=True):
     fixed: tuple[bool, Literal["x"]] = (True, "x")
     by_name: dict[str, Comment]
     by_colour: dict[Colour, SAFE]
+    few: dict[str, SAFE] = Field(default_factory=dict[str, SAFE], max_length=2)
     unique_ones: frozenset[SAFE] = frozenset()
     on: Date
     loose: Loose = Loose()
@@ -235,6 +236,15 @@ async def told(payload: Told, ctx: Context[None]) -> object:
     raise NotImplementedError
 
 
+class Recount(Payload, frozen=True):
+    city: str
+
+
+@job("recount", queue="torture", attempts=5, deduplicate=Deduplication.debounce("recount", ttl_s=60))
+async def recount(payload: Recount, ctx: Context[None]) -> None:
+    raise NotImplementedError
+
+
 class SendReceipt(Payload, frozen=True):
     """For one order."""
 
@@ -252,4 +262,6 @@ class ReceiptSent(Model, frozen=True):
 async def send_receipt(payload: SendReceipt, ctx: Context[None]) -> ReceiptSent: ...
 
 
-app = App(jobs=[scalars, nested, words, named, rough, keyed, told, send_receipt], services=no_services, name="torture")
+app = App(
+    jobs=[scalars, nested, words, named, rough, keyed, told, recount, send_receipt], services=no_services, name="torture"
+)

@@ -1,9 +1,13 @@
 // What an app does with the client of the torture app: it must pass `tsc --strict`, and each wrong line must not.
+import { Worker } from "bullmq";
 import {
   JOB_NAMES, check, createClient, createProcessor, createWorker, flow, handle, keyed, nested, scalars, sendReceipt, told,
   words,
 } from "torture-jobs";
-import type { InvalidPayload, JobName, Named, Nested, ReceiptSent, Scalars, SendReceipt } from "torture-jobs";
+import type {
+  InvalidPayload, JobFailed, JobGone, JobName, JobUnfinished, Named, Nested, ReceiptSent, Scalars, SendReceipt, Sent,
+} from "torture-jobs";
+import * as z from "zod";
 import { words as alone } from "torture-jobs/jobs/words";
 import * as jobs from "torture-jobs/jobs";
 
@@ -42,10 +46,24 @@ async function use(): Promise<void> {
   const none: null = await (await all.find.keyed("1")).result();
   await client.enqueue.told({ email: "a@b.c" }, { unique: "a@b.c" });
   await client.enqueueMany.told([{ email: "a@b.c" }], ({ email }) => ({ unique: email }));
-  await client.enqueueFlow(flow(scalars, right, { children: [flow(keyed, {}), flow(nested, full, { attempts: 2 })] }));
-  console.log(name, one, named, total, none, check(scalars, right));
+  const tree = await client.enqueueFlow(
+    flow(scalars, right, { children: [flow(keyed, {}), flow(nested, full, { attempts: 2 }), flow(told, { email: "a" }, { unique: null })] }),
+  );
+  const again: string = (await client.find.scalars(tree.job.id).result()).at;
+  const ofRoot: string = (await tree.job.result()).at;
+  const ofChild: unknown = await tree.children[0]?.children[0]?.job.result();
+  console.log(name, one, named, total, none, again, ofRoot, ofChild);
   await client.close();
 }
+
+// What is sent, as forms and `check` give it: moments are texts.
+const moment: string = check(scalars, right).moment;
+const deepest: string | undefined = check(nested, full).thread.replies?.[0]?.text;
+const fromForm: z.output<typeof scalars.payload> = scalars.payload.parse(right);
+const intoForm: z.input<typeof scalars.payload> = { ...right, moment: new Date() };
+const asTyped: Sent<Scalars> = { ...right, moment: "2026-01-31T10:00:00Z" };
+const pair: readonly [number, string] = nested.payload.parse(full).pair;
+const given: SendReceipt = sendReceipt.payload.parse({ orderId: "", lines: [], at: null });
 
 const sent = handle(sendReceipt, async (payload, job) => {
   const order: SendReceipt["orderId"] = payload.orderId;
@@ -53,10 +71,19 @@ const sent = handle(sendReceipt, async (payload, job) => {
   const result: ReceiptSent = { mailId: `${order} ${payload.at}` };
   return result;
 });
+const cancelled = handle(sendReceipt, async (payload, job, token, signal) => {
+  await fetch("http://127.0.0.1", signal === undefined ? {} : { signal });
+  await job.moveToDelayed(0, token);
+  return { mailId: payload.orderId };
+});
+const own = new Worker("in-typescript", createProcessor([cancelled]), { connection });
+const failed = (error: JobFailed | JobGone | JobUnfinished): "JobFailed" | "JobGone" | "JobUnfinished" => error.name;
 const worker = createWorker([sent], { connection, concurrency: 5 });
 const processor = createProcessor([sent]);
 const told_of = (error: InvalidPayload): readonly string[] => error.fields;
-export { use, worker, processor, told_of };
+export {
+  use, worker, processor, told_of, moment, deepest, fromForm, intoForm, asTyped, pair, given, own, failed,
+};
 
 export async function wrong(): Promise<void> {
   // @ts-expect-error a field is missing
@@ -91,6 +118,14 @@ export async function wrong(): Promise<void> {
   (await (await client.enqueue.scalars(right)).result()).attempts;
   // @ts-expect-error an option of another job's payload
   flow(keyed, right);
+  // @ts-expect-error a moment that is sent is a text
+  check(scalars, right).moment.getTime();
+  // @ts-expect-error what is sent has no other fields
+  scalars.payload.parse(right).moments;
+  // @ts-expect-error children are made by `flow`
+  flow(scalars, right, { children: [{ name: "keyed", queueName: "torture" }] });
+  // @ts-expect-error the result of a flow is that of its root
+  (await client.enqueueFlow(flow(keyed, {})).then(({ job }) => job.result())).at;
   // @ts-expect-error a wrong result
   handle(sendReceipt, async () => ({ mail: "1" }));
   // @ts-expect-error Python works it

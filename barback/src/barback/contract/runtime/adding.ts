@@ -1,10 +1,15 @@
 /** What BullMQ is given to add a job. */
-import type { FlowJob, JobsOptions } from "bullmq";
+import type { JobsOptions } from "bullmq";
 import { checked } from "./declared.js";
 import type { AnyJob, PayloadOf, UniqueOf } from "./declared.js";
+import { checkNewId } from "./ids.js";
 
 /** The option of a job that says which schema its payload was checked by. BullMQ keeps what it does not know. */
 const SCHEMA_HASH = "barback:schema";
+
+/** Jobs, and characters of their payloads, that are sent at a time. */
+const CHUNK = 1_000;
+const CHUNK_CHARACTERS = 4 * 1024 * 1024;
 
 /** BullMQ's options, laid over those that are declared. Times are milliseconds. */
 export type EnqueueOptions<J extends AnyJob> = Omit<JobsOptions, "parent" | "repeat"> &
@@ -13,7 +18,10 @@ export type EnqueueOptions<J extends AnyJob> = Omit<JobsOptions, "parent" | "rep
         /** What makes it the same job as another: see `unique` in its Python file. null: nothing, for this once. */
         unique: string | null;
       }
-    : { unique?: string | null });
+    : {
+        /** What makes it the same job as another, instead of what Python declares. null: nothing, for this once. */
+        unique?: string | null;
+      });
 export type OptionsArgument<J extends AnyJob> =
   UniqueOf<J> extends "told" ? [options: EnqueueOptions<J>] : [options?: EnqueueOptions<J>];
 
@@ -27,30 +35,67 @@ export interface Made {
 /** A job of this payload, checked. @throws InvalidPayload; TypeError an option is not allowed. */
 export function make(job: AnyJob, payload: unknown, options: EnqueueOptions<AnyJob> | undefined, place: PropertyKey[]): Made {
   const data = checked(job, payload, place);
-  const { unique, ...given } = options ?? {};
-  const opts: JobsOptions = { ...job.options, ...given };
-  const key = unique === undefined ? job.key?.(data) : unique;
-  if (key != null && opts.deduplication === undefined) {
-    opts.deduplication = { id: `${job.name}:${key}`, keepLastIfActive: true };
-  }
-  const rule = opts.deduplication;
+  const { unique, deduplication = ruleOf(job, data, unique), ...given } = withoutUndefined(options ?? {});
+  const opts: JobsOptions = { ...job.options, ...given, deduplication };
   // What is not delayed cannot be replaced.
-  if (rule !== undefined && "replace" in rule && rule.replace && rule.ttl && !opts.delay) opts.delay = rule.ttl;
-  if (rule !== undefined && "keepLastIfActive" in rule && rule.keepLastIfActive && opts.jobId !== undefined) {
-    throw new TypeError(`'${job.name}' is unique (keeps the last one); such a job cannot have a jobId too.`);
+  if (deduplication?.replace && deduplication.ttl && !opts.delay) opts.delay = deduplication.ttl;
+  if (opts.jobId !== undefined) {
+    checkNewId(opts.jobId);
+    if (deduplication?.keepLastIfActive) {
+      throw new TypeError(`'${job.name}' is unique (keeps the last one); such a job cannot have a jobId too.`);
+    }
   }
   return { name: job.name, data, opts: Object.assign(opts, { [SCHEMA_HASH]: job.schemaHash }) };
 }
 
-/** A job and those that must finish before it, for `client.enqueueFlow`. @throws InvalidPayload */
+/** BullMQ takes an option that is given as undefined for one that is not declared either. */
+function withoutUndefined<Options extends object>(options: Options): Options {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options;
+}
+
+/** By which rule a job is the same as another. `unique`: its key; null: by none; undefined: by what is declared. */
+function ruleOf(job: AnyJob, data: unknown, unique: string | null | undefined): JobsOptions["deduplication"] {
+  if (unique === undefined && job.unique === "told") {
+    throw new TypeError(
+      `What makes '${job.name}' unique is code of Python's: say it, { unique: "the key" }, or { unique: null }.`,
+    );
+  }
+  const declared = job.options.deduplication;
+  if (declared !== undefined && unique !== null) return unique === undefined ? declared : { ...declared, id: unique };
+  const key = unique === undefined ? job.key?.(data) : unique;
+  return key == null ? undefined : { id: `${job.name}:${key}`, keepLastIfActive: true };
+}
+
+/** In the order given, so many as are sent at a time. */
+export function chunks(made: readonly Made[]): Made[][] {
+  const all: Made[][] = [];
+  let size = Infinity;
+  for (const one of made) {
+    if (size >= CHUNK_CHARACTERS || all.at(-1)?.length === CHUNK) {
+      all.push([]);
+      size = 0;
+    }
+    all.at(-1)?.push(one);
+    size += JSON.stringify(one.data).length;
+  }
+  return all;
+}
+
+/** A job and those that must finish before it. Make one with `flow`. */
+export interface Flow<J extends AnyJob = AnyJob> extends Made {
+  readonly job: J;
+  readonly queueName: string;
+  children: Flow[];
+}
+
+type FlowOptions<J extends AnyJob> = EnqueueOptions<J> & { children?: readonly Flow[] };
+
+/** A job and those that must finish before it, for `client.enqueueFlow`. @throws InvalidPayload; TypeError */
 export function flow<J extends AnyJob>(
   job: J,
   payload: PayloadOf<J>,
-  ...rest: UniqueOf<J> extends "told"
-    ? [options: EnqueueOptions<J> & { children?: readonly FlowJob[] }]
-    : [options?: EnqueueOptions<J> & { children?: readonly FlowJob[] }]
-): FlowJob {
-  const { children, ...options } = (rest[0] ?? {}) as EnqueueOptions<AnyJob> & { children?: readonly FlowJob[] };
-  const made = { ...make(job, payload, options as EnqueueOptions<AnyJob>, []), queueName: job.queue };
-  return (children === undefined ? made : { ...made, children: [...children] }) as FlowJob;
+  ...[given]: UniqueOf<J> extends "told" ? [options: FlowOptions<J>] : [options?: FlowOptions<J>]
+): Flow<J> {
+  const { children = [], ...options } = (given ?? {}) as FlowOptions<AnyJob>;
+  return { ...make(job, payload, options, []), job, queueName: job.queue, children: [...children] };
 }

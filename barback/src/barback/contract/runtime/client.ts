@@ -4,16 +4,17 @@
  */
 import { FlowProducer, Queue, QueueEvents } from "bullmq";
 import type { ConnectionOptions, FlowJob, JobNode } from "bullmq";
-import { make } from "./adding.js";
-import type { EnqueueOptions, OptionsArgument } from "./adding.js";
+import { chunks, make } from "./adding.js";
+import type { EnqueueOptions, Flow, OptionsArgument } from "./adding.js";
 import type { AnyJob, DeclaredJob, PayloadOf, ResultOf } from "./declared.js";
 import { Enqueued } from "./enqueued.js";
+import { checkKnownId } from "./ids.js";
 
 export { flow } from "./adding.js";
-export type { EnqueueOptions } from "./adding.js";
+export type { EnqueueOptions, Flow } from "./adding.js";
 export { InvalidPayload, check } from "./declared.js";
-export type { DeclaredJob, ExternalJob, PayloadOf, ResultOf, Unique } from "./declared.js";
-export { Enqueued, JobFailed } from "./enqueued.js";
+export type { DeclaredJob, ExternalJob, PayloadOf, ResultOf, Sent, Unique } from "./declared.js";
+export { Enqueued, JobFailed, JobGone, JobUnfinished } from "./enqueued.js";
 export type { Progress } from "./enqueued.js";
 export { createProcessor, createWorker, handle } from "./worker.js";
 export type { Handler } from "./worker.js";
@@ -35,7 +36,10 @@ export interface Client<J extends Jobs> {
       ...options: OptionsArgument<J[N]>
     ) => Promise<Enqueued<ResultOf<J[N]>>>;
   };
-  /** Enqueue many with one call, all or none. @throws InvalidPayload */
+  /**
+   * Enqueue many, in order, up to a thousand at a time (4 MiB of payloads). All are checked before the first is sent.
+   * What BullMQ or Redis refuses then leaves others of them enqueued. @throws InvalidPayload
+   */
   readonly enqueueMany: {
     readonly [N in keyof J]: (
       payloads: readonly PayloadOf<J[N]>[],
@@ -44,14 +48,20 @@ export interface Client<J extends Jobs> {
         : [options?: EnqueueOptions<J[N]> | ((payload: PayloadOf<J[N]>) => EnqueueOptions<J[N]>)]
     ) => Promise<Enqueued<ResultOf<J[N]>>[]>;
   };
-  /** One that was enqueued before, by its id. */
+  /** One that was enqueued before, by its id. @throws TypeError no job can have such an id. */
   readonly find: { readonly [N in keyof J]: (id: string) => Enqueued<ResultOf<J[N]>> };
-  /** Enqueue a tree that `flow` made, all or none; each runs once its children have finished. */
-  enqueueFlow(root: FlowJob): Promise<JobNode>;
+  /** Enqueue a tree that `flow` made, in one transaction; each runs once its children have finished. */
+  enqueueFlow<J extends AnyJob>(root: Flow<J>): Promise<EnqueuedFlow<ResultOf<J>>>;
   /** BullMQ's queue of that name, for all else. */
   queue(name: string): Queue;
   /** Close every connection that was opened. */
   close(): Promise<void>;
+}
+
+/** A flow that was enqueued: its job, and those that must finish before it, in the order given. */
+export interface EnqueuedFlow<Result = unknown> {
+  readonly job: Enqueued<Result>;
+  readonly children: readonly EnqueuedFlow[];
 }
 
 /** A client of these jobs: `createClient({ updateCafeStats }, { connection })`. Make one a process and keep it. */
@@ -61,33 +71,42 @@ export function createClient<J extends Jobs>(jobs: J, options: ClientOptions): C
   let flows: FlowProducer | undefined;
 
   const queue = (name: string): Queue => once(queues, name, () => new Queue(name, options));
-  const events = async (name: string): Promise<QueueEvents> => {
-    const listener = once(listeners, name, () => {
+  const events = (name: string): QueueEvents =>
+    once(listeners, name, () => {
       const made = new QueueEvents(name, options);
       // Each job that is followed has its own.
       made.setMaxListeners(0);
       return made;
     });
-    await listener.waitUntilReady();
-    return listener;
-  };
-  const enqueued = (name: string, id: string | undefined): Enqueued<any> =>
-    new Enqueued(id ?? "", queue(name), () => events(name));
+  // BullMQ gives an id to each job that it takes.
+  const enqueued = (job: AnyJob, id: string | undefined): Enqueued<any> =>
+    new Enqueued(id!, job, queue(job.queue), () => events(job.queue));
+  const entered = (flow: Flow, node: JobNode): EnqueuedFlow<any> => ({
+    job: enqueued(flow.job, node.job.id),
+    children: flow.children.map((child, index) => entered(child, node.children![index]!)),
+  });
 
   const each = <F>(of: (job: AnyJob) => F): any =>
     Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, of(job)]));
   return {
     enqueue: each((job) => async (payload: unknown, given?: EnqueueOptions<AnyJob>) => {
       const { name, data, opts } = make(job, payload, given, []);
-      return enqueued(job.queue, (await queue(job.queue).add(name, data, opts)).id);
+      return enqueued(job, (await queue(job.queue).add(name, data, opts)).id);
     }),
     enqueueMany: each((job) => async (payloads: readonly unknown[], given?: any) => {
       const own = (payload: unknown) => (typeof given === "function" ? given(payload) : given);
       const made = payloads.map((payload, index) => make(job, payload, own(payload), [index]));
-      return (await queue(job.queue).addBulk(made)).map((added) => enqueued(job.queue, added.id));
+      const added: Enqueued<any>[] = [];
+      for (const chunk of chunks(made)) {
+        for (const { id } of await queue(job.queue).addBulk(chunk)) added.push(enqueued(job, id));
+      }
+      return added;
     }),
-    find: each((job) => (id: string) => enqueued(job.queue, id)),
-    enqueueFlow: (root) => (flows ??= new FlowProducer(options)).add(root),
+    find: each((job) => (id: string) => {
+      checkKnownId(id);
+      return enqueued(job, id);
+    }),
+    enqueueFlow: async (root) => entered(root, await (flows ??= new FlowProducer(options)).add(root as FlowJob)),
     queue,
     close: async () => {
       const opened = [...listeners.values(), ...queues.values(), ...(flows === undefined ? [] : [flows])];

@@ -15,7 +15,7 @@ export interface DeclaredJob<Payload = unknown, Result = unknown, U extends Uniq
     /** Of the schema of its payload: the version of the contract. */
     readonly schemaHash: string;
     /** Checks a payload, and gives what is sent. */
-    readonly payload: ZodType<unknown, Payload>;
+    readonly payload: ZodType<Sent<Payload>, Payload>;
     /** BullMQ's options for each job, as Python declares them. */
     readonly options: Readonly<JobsOptions>;
     readonly unique: U;
@@ -31,6 +31,10 @@ export interface ExternalJob<Payload = unknown, Result = unknown, U extends Uniq
 export type AnyJob = DeclaredJob<any, any, any>;
 /** What a job is given. */
 export type PayloadOf<J extends AnyJob> = J extends DeclaredJob<infer Payload, any, any> ? Payload : never;
+/** What is sent of a payload: the same, but that moments are texts. */
+export type Sent<Payload> = Payload extends Date ? string : Payload extends object ? {
+    [Field in keyof Payload]: Sent<Payload[Field]>;
+} : Payload;
 /** What it gives when it completes. */
 export type ResultOf<J extends AnyJob> = J extends DeclaredJob<any, infer Result, any> ? Result : never;
 export type UniqueOf<J extends AnyJob> = J extends DeclaredJob<any, any, infer U> ? U : never;
@@ -41,6 +45,6 @@ export declare class InvalidPayload extends Error {
     constructor(job: string, fields: readonly string[]);
 }
 /** Check a payload, and give what is to be sent. @throws InvalidPayload */
-export declare function check<J extends AnyJob>(job: J, payload: PayloadOf<J>): unknown;
+export declare function check<J extends AnyJob>(job: J, payload: PayloadOf<J>): Sent<PayloadOf<J>>;
 /** As `check`, of the payload that stands at `place` in what the caller gave. @throws InvalidPayload */
 export declare function checked(job: AnyJob, payload: unknown, place: readonly PropertyKey[]): unknown;

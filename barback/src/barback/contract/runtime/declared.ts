@@ -17,7 +17,7 @@ export interface DeclaredJob<Payload = unknown, Result = unknown, U extends Uniq
   /** Of the schema of its payload: the version of the contract. */
   readonly schemaHash: string;
   /** Checks a payload, and gives what is sent. */
-  readonly payload: ZodType<unknown, Payload>;
+  readonly payload: ZodType<Sent<Payload>, Payload>;
   /** BullMQ's options for each job, as Python declares them. */
   readonly options: Readonly<JobsOptions>;
   readonly unique: U;
@@ -37,6 +37,12 @@ export type AnyJob = DeclaredJob<any, any, any>;
 
 /** What a job is given. */
 export type PayloadOf<J extends AnyJob> = J extends DeclaredJob<infer Payload, any, any> ? Payload : never;
+/** What is sent of a payload: the same, but that moments are texts. */
+export type Sent<Payload> = Payload extends Date
+  ? string
+  : Payload extends object
+    ? { [Field in keyof Payload]: Sent<Payload[Field]> }
+    : Payload;
 /** What it gives when it completes. */
 export type ResultOf<J extends AnyJob> = J extends DeclaredJob<any, infer Result, any> ? Result : never;
 export type UniqueOf<J extends AnyJob> = J extends DeclaredJob<any, any, infer U> ? U : never;
@@ -52,8 +58,8 @@ export class InvalidPayload extends Error {
 }
 
 /** Check a payload, and give what is to be sent. @throws InvalidPayload */
-export function check<J extends AnyJob>(job: J, payload: PayloadOf<J>): unknown {
-  return checked(job, payload, []);
+export function check<J extends AnyJob>(job: J, payload: PayloadOf<J>): Sent<PayloadOf<J>> {
+  return checked(job, payload, []) as Sent<PayloadOf<J>>;
 }
 
 /** As `check`, of the payload that stands at `place` in what the caller gave. @throws InvalidPayload */

@@ -1,25 +1,37 @@
 /** A job that was enqueued: its progress, and how it ends. */
 import type { Job, Queue, QueueEvents } from "bullmq";
+import type { AnyJob } from "./declared.js";
 /** How far a job is: a number of percent, or any value of JSON. */
 export type Progress = unknown;
 /** A job failed for good. `message`: why. */
 export declare class JobFailed extends Error {
     readonly name = "JobFailed";
 }
+/** Nothing is kept of a job: it was removed, or never there. */
+export declare class JobGone extends Error {
+    readonly name = "JobGone";
+}
+/** A job has not ended within the time for which its result was awaited; it may still. */
+export declare class JobUnfinished extends Error {
+    readonly name = "JobUnfinished";
+}
 /** A job that was enqueued. */
 export declare class Enqueued<Result> {
     #private;
     /** One that was swallowed has the id of the job that swallowed it. */
     readonly id: string;
-    constructor(id: string, queue: Queue, events: () => Promise<QueueEvents>);
-    /** As it is now; undefined: nothing is kept of it. */
+    constructor(id: string, declared: AnyJob, queue: Queue, events: () => QueueEvents);
+    /** As it is now; undefined: nothing is kept of it. @throws TypeError it is a job of another name. */
     job(): Promise<Job<unknown, Result> | undefined>;
-    /** Wait for its result. @throws JobFailed; Error nothing is kept of it, or `timeoutMs` passed. */
+    /**
+     * Wait for its result. `timeoutMs` holds while Redis cannot be reached, too; more than 24 days are for ever.
+     * @throws JobFailed; JobGone; JobUnfinished `timeoutMs` passed; TypeError it is a job of another name.
+     */
     result({ timeoutMs }?: {
         timeoutMs?: number;
     }): Promise<Result>;
-    /** What it reports, from its last report on, until it ends. */
+    /** What it reports, from its last report on, until it ends or `signal` comes. @throws TypeError as `job`. */
     progress({ signal }?: {
-        signal?: AbortSignal;
+        signal?: AbortSignal | undefined;
     }): AsyncGenerator<Progress, void, void>;
 }

@@ -1,19 +1,22 @@
 /** Works jobs that Python enqueues. */
 import { UnrecoverableError, Worker } from "bullmq";
-import type { Job, WorkerOptions } from "bullmq";
+import type { Job, Processor, WorkerOptions } from "bullmq";
 import { InvalidPayload, checked } from "./declared.js";
 import type { AnyJob, ExternalJob } from "./declared.js";
 
 /** How a job is worked in TypeScript. Make one with `handle`. */
 export interface Handler {
   readonly job: ExternalJob<any, any, any>;
-  readonly run: (payload: any, job: Job) => Promise<unknown>;
+  readonly run: (payload: any, ...given: Parameters<Processor>) => Promise<unknown>;
 }
 
-/** Work `job` with `run`, which is given a payload that was checked; what it gives is the job's result. */
+/**
+ * Work `job` with `run`, which is given a payload that was checked; what it gives is the job's result. `token`: of the
+ * job's lock; `signal`: comes when the worker cancels the job (`worker.cancelJob`). BullMQ's worker gives both.
+ */
 export function handle<Payload, Result>(
   job: ExternalJob<Payload, Result, any>,
-  run: (payload: Payload, job: Job<unknown, Result>) => Promise<Result>,
+  run: (payload: Payload, job: Job<unknown, Result>, token?: string, signal?: AbortSignal) => Promise<Result>,
 ): Handler {
   return { job, run };
 }
@@ -22,14 +25,15 @@ export function handle<Payload, Result>(
  * What BullMQ's `Worker` takes. A payload that does not fit, or a name that no handler has, fails its job once,
  * without retries.
  */
-export function createProcessor(handlers: readonly Handler[]): (job: Job) => Promise<any> {
+export function createProcessor(handlers: readonly Handler[]): Processor {
   const known = new Map(handlers.flatMap((one) => [one.job.name, ...one.job.formerNames].map((name) => [name, one])));
-  return async (job) => {
+  // BullMQ makes a signal only for a function of three arguments.
+  return async (job, token, signal) => {
     const handler = known.get(job.name);
     if (handler === undefined) {
       throw new UnrecoverableError(`No job named '${job.name}' is handled here. Known: ${[...known.keys()].join(", ")}.`);
     }
-    return handler.run(fitting(handler.job, job.data), job);
+    return handler.run(fitting(handler.job, job.data), job, token, signal);
   };
 }
 
