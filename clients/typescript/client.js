@@ -24,7 +24,7 @@ export function createClient(jobs, options) {
         return made;
     });
     // BullMQ gives an id to each job that it takes.
-    const enqueued = (job, id) => new Enqueued(id, job, queue(job.queue), () => events(job.queue));
+    const enqueued = (job, id) => new Enqueued(id, job, () => queue(job.queue), () => events(job.queue));
     const entered = (flow, node) => ({
         job: enqueued(flow.job, node.job.id),
         children: flow.children.map((child, index) => entered(child, node.children[index])),

@@ -93,6 +93,8 @@ const calls = {
   chunks: async ({ client, jobs }, { job, payloads }) => {
     const { queue } = jobs[job];
     const sizes = [];
+    // BullMQ 5 ends the process if it is closed while it connects.
+    await client.queue(queue).waitUntilReady();
     client.queue(queue).addBulk = async (list) => sizes.push(list.length) && list;
     await client.enqueueMany[job](payloads);
     delete client.queue(queue).addBulk;
@@ -101,6 +103,7 @@ const calls = {
   flow: async (opened, { root }) => (await opened.client.enqueueFlow(made(opened, root))).job.id,
   flowIds: async (opened, { root }) => ids(await opened.client.enqueueFlow(made(opened, root))),
   flowResult: async (opened, { root }) => (await (await opened.client.enqueueFlow(made(opened, root))).job.result()) ?? null,
+  find: async ({ client }, { job, id }) => client.find[job](id).id,
   result: async ({ client }, { job, id, timeoutMs }) =>
     (await client.find[job](id).result({ timeoutMs: timeoutMs === 'Infinity' ? Infinity : timeoutMs })) ?? null,
   results: async ({ client }, { job, ids }) => Promise.all(ids.map((id) => client.find[job](id).result())),

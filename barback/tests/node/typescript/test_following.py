@@ -13,7 +13,7 @@ from barback.bullmq import BullMQBroker
 from barback.options import JobOptions
 from drills.proxy import Proxy
 
-from ..pair import eventually
+from ..pair import eventually, stays
 from ..process import NodeError
 from .conftest import Client
 from .samples import LEASE, SCALARS, fetch, fetch_any
@@ -194,15 +194,15 @@ async def test_many_can_be_followed_at_a_time(client: Client, broker: BullMQBrok
 
 @pytest.mark.parametrize("is_fresh", [True, False], ids=["fresh", "connected"])
 async def test_a_wait_ends_in_time_while_redis_cannot_be_reached(
-    is_fresh: bool, client: Client, valkey_url: str
+    is_fresh: bool, client: Client, server: Any, valkey_url: str
 ) -> None:
     """P28. Whether the client was connected before or not."""
     async with Proxy(valkey_url) as proxy:
         behind = Client(client.node, client.version, client.prefix, int(proxy.url.rpartition(":")[2]))
         job_id = await client.enqueue("keyed", {})
+        await server.hset(f"{client.prefix}:torture:{job_id}", "progress", "1")
         if not is_fresh:
-            with pytest.raises(NodeError, match="JobUnfinished"):
-                await behind.call("result", job="keyed", id=job_id, timeoutMs=1)
+            assert await behind.call("progress", job="keyed", id=job_id, most=1) == [1]
         proxy.refuse()
         with pytest.raises(NodeError, match="JobUnfinished"):
             await behind.call("result", job="keyed", id=job_id, timeoutMs=100)
@@ -212,6 +212,18 @@ async def test_a_wait_ends_in_time_while_redis_cannot_be_reached(
         # BullMQ 5 ends the process if it is closed while it connects.
         await behind.call("opts", job="keyed", id=job_id)
         await behind.call("close")
+
+
+async def test_a_job_that_is_only_found_connects_nothing(client: Client, server: Any) -> None:
+    async def connections() -> int:
+        return (await server.info("stats"))["total_connections_received"]
+
+    async def are_as_before() -> bool:
+        return await connections() == before
+
+    before = await connections()
+    await client.call("find", job="keyed", id="1")
+    assert await stays(are_as_before)
 
 
 async def test_a_client_that_is_closed_listens_no_more(client: Client, server: Any) -> None:

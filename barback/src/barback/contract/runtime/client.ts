@@ -80,7 +80,7 @@ export function createClient<J extends Jobs>(jobs: J, options: ClientOptions): C
     });
   // BullMQ gives an id to each job that it takes.
   const enqueued = (job: AnyJob, id: string | undefined): Enqueued<any> =>
-    new Enqueued(id!, job, queue(job.queue), () => events(job.queue));
+    new Enqueued(id!, job, () => queue(job.queue), () => events(job.queue));
   const entered = (flow: Flow, node: JobNode): EnqueuedFlow<any> => ({
     job: enqueued(flow.job, node.job.id),
     children: flow.children.map((child, index) => entered(child, node.children![index]!)),

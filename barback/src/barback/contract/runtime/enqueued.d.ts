@@ -20,7 +20,8 @@ export declare class Enqueued<Result> {
     #private;
     /** One that was swallowed has the id of the job that swallowed it. */
     readonly id: string;
-    constructor(id: string, declared: AnyJob, queue: Queue, events: () => QueueEvents);
+    /** `queue` and `events` connect when they are first asked for. */
+    constructor(id: string, declared: AnyJob, queue: () => Queue, events: () => QueueEvents);
     /** As it is now; undefined: nothing is kept of it. @throws TypeError it is a job of another name. */
     job(): Promise<Job<unknown, Result> | undefined>;
     /**

@@ -21,6 +21,7 @@ export class Enqueued {
     #declared;
     #queue;
     #events;
+    /** `queue` and `events` connect when they are first asked for. */
     constructor(id, declared, queue, events) {
         this.id = id;
         this.#declared = declared;
@@ -29,10 +30,10 @@ export class Enqueued {
     }
     /** As it is now; undefined: nothing is kept of it. @throws TypeError it is a job of another name. */
     async job() {
-        const job = await this.#queue.getJob(this.id);
-        const { name, formerNames } = this.#declared;
+        const job = await this.#queue().getJob(this.id);
+        const { name, formerNames, queue } = this.#declared;
         if (job !== undefined && job.name !== name && !formerNames.includes(job.name)) {
-            throw new TypeError(`Job ${this.id} of ${this.#queue.name} is a '${job.name}', no '${name}'.`);
+            throw new TypeError(`Job ${this.id} of ${queue} is a '${job.name}', no '${name}'.`);
         }
         return job;
     }
@@ -48,9 +49,9 @@ export class Enqueued {
             if ("failed" in told)
                 throw new JobFailed(told.failed);
             if ("gone" in told)
-                throw new JobGone(`There is no job ${this.id} in ${this.#queue.name}: nothing is kept of it.`);
+                throw new JobGone(`There is no job ${this.id} in ${this.#declared.queue}: nothing is kept of it.`);
         }
-        throw new JobUnfinished(`Job ${this.id} of ${this.#queue.name} has not ended within ${timeoutMs} ms.`);
+        throw new JobUnfinished(`Job ${this.id} of ${this.#declared.queue} has not ended within ${timeoutMs} ms.`);
     }
     /** What it reports, from its last report on, until it ends or `signal` comes. @throws TypeError as `job`. */
     async *progress({ signal } = {}) {

@@ -34,10 +34,11 @@ export class Enqueued<Result> {
   /** One that was swallowed has the id of the job that swallowed it. */
   readonly id: string;
   readonly #declared: AnyJob;
-  readonly #queue: Queue;
+  readonly #queue: () => Queue;
   readonly #events: () => QueueEvents;
 
-  constructor(id: string, declared: AnyJob, queue: Queue, events: () => QueueEvents) {
+  /** `queue` and `events` connect when they are first asked for. */
+  constructor(id: string, declared: AnyJob, queue: () => Queue, events: () => QueueEvents) {
     this.id = id;
     this.#declared = declared;
     this.#queue = queue;
@@ -46,10 +47,10 @@ export class Enqueued<Result> {
 
   /** As it is now; undefined: nothing is kept of it. @throws TypeError it is a job of another name. */
   async job(): Promise<Job<unknown, Result> | undefined> {
-    const job = await this.#queue.getJob(this.id);
-    const { name, formerNames } = this.#declared;
+    const job = await this.#queue().getJob(this.id);
+    const { name, formerNames, queue } = this.#declared;
     if (job !== undefined && job.name !== name && !formerNames.includes(job.name)) {
-      throw new TypeError(`Job ${this.id} of ${this.#queue.name} is a '${job.name}', no '${name}'.`);
+      throw new TypeError(`Job ${this.id} of ${queue} is a '${job.name}', no '${name}'.`);
     }
     return job as Job<unknown, Result> | undefined;
   }
@@ -63,9 +64,9 @@ export class Enqueued<Result> {
     for await (const told of this.#follow(signal)) {
       if ("result" in told) return told.result as Result;
       if ("failed" in told) throw new JobFailed(told.failed);
-      if ("gone" in told) throw new JobGone(`There is no job ${this.id} in ${this.#queue.name}: nothing is kept of it.`);
+      if ("gone" in told) throw new JobGone(`There is no job ${this.id} in ${this.#declared.queue}: nothing is kept of it.`);
     }
-    throw new JobUnfinished(`Job ${this.id} of ${this.#queue.name} has not ended within ${timeoutMs} ms.`);
+    throw new JobUnfinished(`Job ${this.id} of ${this.#declared.queue} has not ended within ${timeoutMs} ms.`);
   }
 
   /** What it reports, from its last report on, until it ends or `signal` comes. @throws TypeError as `job`. */
