@@ -71,13 +71,16 @@ def test_names_that_are_taken_get_a_number_and_those_of_javascript_another_end()
 
 
 def test_no_job_and_no_type_takes_the_name_of_what_every_client_exports() -> None:
-    exported = re.findall(r"^export (?:declare )?(const|function|class|interface|type) (\w+)", RUNTIME, re.MULTILINE)
-    for kind, name in exported:
-        if kind in ("const", "function", "class"):
+    declared = re.findall(r"^export (?:declare )?(?:const|function|interface|class) (\w+)", RUNTIME, re.MULTILINE)
+    passed_on = re.findall(r"^export (?:type )?\{ (.+) \} from", RUNTIME, re.MULTILINE)
+    exported = [*declared, *(name for names in passed_on for name in names.split(", ")), "JOB_NAMES", "JobName"]
+    assert len(exported) > 20
+    for name in exported:
+        if name[0].islower():
             assert value_name(name) != name
-        if kind in ("class", "interface", "type"):
+        else:
             assert type_name(name, ()) != name
-    assert len(exported) > 15
+            assert value_name(name) != name, "values begin with a small letter"
 
 
 # ── patterns ────────────────────────────────────────────────────────────────────────────────────────────

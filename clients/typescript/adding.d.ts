@@ -1,6 +1,6 @@
 // Written by `barback typescript` from the jobs' declarations in Python: change those, and write it anew.
 /** What BullMQ is given to add a job. */
-import type { JobsOptions } from "bullmq";
+import type { Job, JobsOptions } from "bullmq";
 import type { AnyJob, PayloadOf, UniqueOf } from "./declared.js";
 /** BullMQ's options, laid over those that are declared. Times are milliseconds. */
 export type EnqueueOptions<J extends AnyJob> = Omit<JobsOptions, "parent" | "repeat"> & (UniqueOf<J> extends "told" ? {
@@ -19,6 +19,8 @@ export interface Made {
 }
 /** A job of this payload, checked. @throws InvalidPayload; TypeError an option is not allowed. */
 export declare function make(job: AnyJob, payload: unknown, options: EnqueueOptions<AnyJob> | undefined, place: PropertyKey[]): Made;
+/** Which schema the payload of a job was checked by, if it says. */
+export declare function schemaHashOf(job: Job): string | undefined;
 /** In the order given, so many as are sent at a time. */
 export declare function chunks(made: readonly Made[]): Made[][];
 /** A job and those that must finish before it. Make one with `flow`. */

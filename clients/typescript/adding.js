@@ -22,6 +22,11 @@ export function make(job, payload, options, place) {
     }
     return { name: job.name, data, opts: Object.assign(opts, { [SCHEMA_HASH]: job.schemaHash }) };
 }
+/** Which schema the payload of a job was checked by, if it says. */
+export function schemaHashOf(job) {
+    const hash = Reflect.get(job.opts, SCHEMA_HASH);
+    return typeof hash === "string" ? hash : undefined;
+}
 /** BullMQ takes an option that is given as undefined for one that is not declared either. */
 function withoutUndefined(options) {
     return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));

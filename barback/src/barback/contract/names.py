@@ -8,8 +8,9 @@ TAKEN = frozenset(
     {"Array", "AsyncGenerator", "Date", "Error", "Function", "Map", "Number", "Object", "Promise", "Record", "RegExp"}
     | {"Set", "String", "Symbol", "Boolean", "BigInt", "JSON", "Math", "Infinity", "NaN"}
     # What every client exports itself.
-    | {"Client", "ClientOptions", "DeclaredJob", "EnqueueOptions", "Enqueued", "ExternalJob", "Handler"}
-    | {"InvalidPayload", "JobFailed", "JobName", "PayloadOf", "Progress", "ResultOf", "Unique"}
+    | {"Client", "ClientOptions", "DeclaredJob", "EnqueueOptions", "Enqueued", "EnqueuedFlow", "ExternalJob", "Flow"}
+    | {"Handler", "InvalidPayload", "JobFailed", "JobGone", "JobName", "JobUnfinished", "PayloadOf", "Progress"}
+    | {"ResultOf", "Sent", "Unique"}
 )
 """What a type of the app's may not be called."""
 KEYWORDS = frozenset(

@@ -48,6 +48,7 @@ from .torture import Keyed, Long, Rough, SendReceipt, Told, send_receipt
         ({"few": {"a": 1, "b": 2, "c": 3}}, "few: expected 0 to 2 entries"),
         ({"on": {"date": "2026-02-30"}}, "on.date: Invalid ISO date"),
         ({"on": {"date": "2026-02-03", "at": 1}}, "on: Unrecognized key: "),
+        ({"anything": [{"__proto__": 1}]}, "anything[0].__proto__: an entry of this name would be lost on the way"),
         ({"nobodyKnows": 1}, 'Unrecognized key: "nobodyKnows"'),
         ({"by_name": {}}, 'Unrecognized key: "by_name"'),
     ],
@@ -154,7 +155,10 @@ async def test_what_python_enqueues_is_worked_in_typescript_and_a_wrong_payload_
     assert [record.result for record in records] == [sent, None, None, sent, sent]
     assert records[0].progress == '{"lines":0}'
     assert records[1].failed_reason is not None
-    assert records[1].failed_reason.startswith("Payload of 'send-receipt' does not fit: orderId: Invalid GUID")
+    assert records[1].failed_reason.startswith(
+        "Payload of 'send-receipt' does not fit: orderId: Invalid GUID. Who enqueued "
+    )
+    assert records[1].failed_reason.endswith(f"this worker {schema_hash(SendReceipt)}.")
     assert records[2].failed_reason == "No job named 'send-letter' is handled here. Known: send-receipt, send-bill."
     assert [record.attempts_made for record in records] == [1, 1, 1, 1, 1]
 

@@ -262,6 +262,5 @@ class ReceiptSent(Model, frozen=True):
 async def send_receipt(payload: SendReceipt, ctx: Context[None]) -> ReceiptSent: ...
 
 
-app = App(
-    jobs=[scalars, nested, words, named, rough, keyed, told, recount, send_receipt], services=no_services, name="torture"
-)
+JOBS = [scalars, nested, words, named, rough, keyed, told, recount, send_receipt]
+app = App(jobs=JOBS, services=no_services, name="torture")

@@ -1,5 +1,5 @@
 /** What BullMQ is given to add a job. */
-import type { JobsOptions } from "bullmq";
+import type { Job, JobsOptions } from "bullmq";
 import { checked } from "./declared.js";
 import type { AnyJob, PayloadOf, UniqueOf } from "./declared.js";
 import { checkNewId } from "./ids.js";
@@ -46,6 +46,12 @@ export function make(job: AnyJob, payload: unknown, options: EnqueueOptions<AnyJ
     }
   }
   return { name: job.name, data, opts: Object.assign(opts, { [SCHEMA_HASH]: job.schemaHash }) };
+}
+
+/** Which schema the payload of a job was checked by, if it says. */
+export function schemaHashOf(job: Job): string | undefined {
+  const hash: unknown = Reflect.get(job.opts, SCHEMA_HASH);
+  return typeof hash === "string" ? hash : undefined;
 }
 
 /** BullMQ takes an option that is given as undefined for one that is not declared either. */

@@ -13,10 +13,27 @@ export function check(job, payload) {
 }
 /** As `check`, of the payload that stands at `place` in what the caller gave. @throws InvalidPayload */
 export function checked(job, payload, place) {
+    const hidden = hiddenEntry(payload);
+    if (hidden !== undefined)
+        throw new InvalidPayload(job.name, [said([...place, ...hidden], HIDDEN)]);
     const found = job.payload.safeParse(payload);
     if (found.success)
         return found.data;
     throw new InvalidPayload(job.name, found.error.issues.map((issue) => line(place, issue)));
+}
+const HIDDEN = "an entry of this name would be lost on the way";
+/** The place of an entry that is called as what objects inherit from; `JSON.parse` makes such ones. */
+function hiddenEntry(value) {
+    if (typeof value !== "object" || value === null)
+        return undefined;
+    if (Object.hasOwn(value, "__proto__"))
+        return ["__proto__"];
+    for (const [name, inner] of Object.entries(value)) {
+        const place = hiddenEntry(inner);
+        if (place !== undefined)
+            return [Array.isArray(value) ? Number(name) : name, ...place];
+    }
+    return undefined;
 }
 function line(place, issue) {
     const path = [...place, ...issue.path];

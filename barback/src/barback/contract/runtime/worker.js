@@ -1,5 +1,6 @@
 /** Works jobs that Python enqueues. */
 import { UnrecoverableError, Worker } from "bullmq";
+import { schemaHashOf } from "./adding.js";
 import { InvalidPayload, checked } from "./declared.js";
 /**
  * Work `job` with `run`, which is given a payload that was checked; what it gives is the job's result. `token`: of the
@@ -20,17 +21,18 @@ export function createProcessor(handlers) {
         if (handler === undefined) {
             throw new UnrecoverableError(`No job named '${job.name}' is handled here. Known: ${[...known.keys()].join(", ")}.`);
         }
-        return handler.run(fitting(handler.job, job.data), job, token, signal);
+        return handler.run(fitting(handler.job, job), job, token, signal);
     };
 }
-function fitting(job, data) {
+function fitting(declared, job) {
     try {
-        return checked(job, data, []);
+        return checked(declared, job.data, []);
     }
     catch (error) {
         if (!(error instanceof InvalidPayload))
             throw error;
-        throw new UnrecoverableError(`${error.message} (this worker knows schema ${job.schemaHash})`);
+        const theirs = schemaHashOf(job) ?? "that it does not name";
+        throw new UnrecoverableError(`${error.message}. Who enqueued it has a schema ${theirs} of this payload, this worker ${declared.schemaHash}.`);
     }
 }
 /** A worker of the queue that all these handlers share. @throws TypeError they are of several queues, or none. */

@@ -1,6 +1,7 @@
 /** Works jobs that Python enqueues. */
 import { UnrecoverableError, Worker } from "bullmq";
 import type { Job, Processor, WorkerOptions } from "bullmq";
+import { schemaHashOf } from "./adding.js";
 import { InvalidPayload, checked } from "./declared.js";
 import type { AnyJob, ExternalJob } from "./declared.js";
 
@@ -33,16 +34,19 @@ export function createProcessor(handlers: readonly Handler[]): Processor {
     if (handler === undefined) {
       throw new UnrecoverableError(`No job named '${job.name}' is handled here. Known: ${[...known.keys()].join(", ")}.`);
     }
-    return handler.run(fitting(handler.job, job.data), job, token, signal);
+    return handler.run(fitting(handler.job, job), job, token, signal);
   };
 }
 
-function fitting(job: AnyJob, data: unknown): unknown {
+function fitting(declared: AnyJob, job: Job): unknown {
   try {
-    return checked(job, data, []);
+    return checked(declared, job.data, []);
   } catch (error) {
     if (!(error instanceof InvalidPayload)) throw error;
-    throw new UnrecoverableError(`${error.message} (this worker knows schema ${job.schemaHash})`);
+    const theirs = schemaHashOf(job) ?? "that it does not name";
+    throw new UnrecoverableError(
+      `${error.message}. Who enqueued it has a schema ${theirs} of this payload, this worker ${declared.schemaHash}.`,
+    );
   }
 }
 
