@@ -17,7 +17,10 @@ export type { Progress } from "./enqueued.js";
 export { createProcessor, createWorker, handle } from "./worker.js";
 export type { Handler } from "./worker.js";
 type Jobs = Readonly<Record<string, AnyJob>>;
-/** Where the queues are. `prefix`: of all keys, BullMQ's "bull" if it is left out. */
+/**
+ * Where the queues are. While Redis is away enqueueing fails after three seconds, or as `connection` says by its
+ * `maxRetriesPerRequest` and `retryStrategy`. `prefix`: of all keys, BullMQ's "bull" if it is left out.
+ */
 export interface ClientOptions {
     connection: ConnectionOptions;
     prefix?: string;

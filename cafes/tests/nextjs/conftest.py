@@ -144,6 +144,13 @@ def surroundings(database: str, tmp_path: Path) -> Iterator[Surroundings]:
 @pytest.fixture
 def site(built: Built, surroundings: Surroundings) -> Iterator[str]:
     """The address of `next start`."""
+    with serving(built, surroundings) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def serving(built: Built, surroundings: Surroundings) -> Generator[str]:
+    """`next start`, at this address."""
     port = free_port()
     # Not through npm, which does not pass a signal on.
     command = ("node", "node_modules/next/dist/bin/next", "start", "--hostname=127.0.0.1", f"--port={port}")

@@ -2,13 +2,17 @@
 
 import contextlib
 from collections.abc import Generator
+from dataclasses import replace
 
 import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
+from barback.embedded import EmbeddedValkey
+from barback.embedded.valkey import free_port
+
 from ..rows import run
-from .conftest import StartDashboard, Surroundings
+from .conftest import Built, StartDashboard, Surroundings, serving
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +56,24 @@ def test_a_job_that_fails_says_why(site: str, surroundings: Surroundings, page: 
     page.get_by_role("button", name="Count").click()
     with surroundings.worker():
         expect(page.get_by_role("status")).to_have_text("Failed: There is no city with the slug 'nowhere'.")
+
+
+def test_while_redis_is_away_a_click_says_so_and_the_next_one_after_it_works(
+    built: Built, surroundings: Surroundings, page: Page
+) -> None:
+    """P28."""
+    port = free_port()
+    away = replace(surroundings, environment={**surroundings.environment, "REDIS_URL": f"redis://127.0.0.1:{port}"})
+    with serving(built, away) as site:
+        tab = page.context.new_page()  # of which nobody expects that its console says nothing
+        tab.goto(site)
+        tab.get_by_role("button", name="Count").click()
+        expect(tab.get_by_role("heading", level=1)).to_have_text("That did not work", timeout=10_000)
+        with EmbeddedValkey(port=port):
+            tab.get_by_role("button", name="Try again").click()
+            tab.get_by_role("button", name="Count").click()
+            expect(tab.get_by_role("status")).to_have_text("Waiting for a worker …")
+            tab.close()
 
 
 def test_pythons_dashboard_is_a_page_of_the_app(site: str, start_dashboard: StartDashboard, page: Page) -> None:

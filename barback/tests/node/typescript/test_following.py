@@ -1,6 +1,7 @@
 """P28: results and progress as the generated client tells of them, over both BullMQs."""
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -211,6 +212,29 @@ async def test_a_wait_ends_in_time_while_redis_cannot_be_reached(
         proxy.let_pass()
         # BullMQ 5 ends the process if it is closed while it connects.
         await behind.call("opts", job="keyed", id=job_id)
+        await behind.call("close")
+
+
+@pytest.mark.parametrize("is_fresh", [True, False])
+async def test_enqueueing_fails_within_seconds_while_redis_is_away_and_goes_on_after_it(
+    is_fresh: bool, client: Client, valkey_url: str
+) -> None:
+    """P28. Whether the client was connected before or not."""
+    async with Proxy(valkey_url) as proxy:
+        behind = Client(client.node, client.version, client.prefix, int(proxy.url.rpartition(":")[2]))
+        if not is_fresh:
+            assert await behind.enqueue("keyed", {}) == "1"
+        proxy.refuse()
+        async with asyncio.timeout(8):
+            for _ in range(2):
+                with pytest.raises(NodeError, match="max retries per request limit"):
+                    await behind.enqueue("keyed", {}, unique=None)
+        proxy.let_pass()
+        async with asyncio.timeout(10):
+            while True:
+                with contextlib.suppress(NodeError):
+                    assert await behind.enqueue("keyed", {}, unique=None) == ("1" if is_fresh else "2")
+                    break
         await behind.call("close")
 
 

@@ -10,12 +10,17 @@ export { flow } from "./adding.js";
 export { InvalidPayload, check } from "./declared.js";
 export { Enqueued, JobFailed, JobGone, JobUnfinished } from "./enqueued.js";
 export { createProcessor, createWorker, handle } from "./worker.js";
+/** How often, and after how long, one connects anew before what waits to be sent fails. */
+const RETRIES = 2;
+const RETRY_AFTER_MS = 1_000;
+const CONNECTING = { maxRetriesPerRequest: RETRIES, retryStrategy: () => RETRY_AFTER_MS };
 /** A client of these jobs: `createClient({ updateCafeStats }, { connection })`. Make one a process and keep it. */
 export function createClient(jobs, options) {
     const queues = new Map();
     const listeners = new Map();
     let flows;
-    const queue = (name) => once(queues, name, () => new Queue(name, options));
+    const adding = failingSoon(options);
+    const queue = (name) => once(queues, name, () => new Queue(name, adding));
     const events = (name) => once(listeners, name, () => {
         const made = new QueueEvents(name, options);
         // Each job that is followed has its own.
@@ -48,7 +53,7 @@ export function createClient(jobs, options) {
             checkKnownId(id);
             return enqueued(job, id);
         }),
-        enqueueFlow: async (root) => entered(root, await (flows ??= new FlowProducer(options)).add(root)),
+        enqueueFlow: async (root) => entered(root, await (flows ??= new FlowProducer(adding)).add(root)),
         queue,
         close: async () => {
             const opened = [...listeners.values(), ...queues.values(), ...(flows === undefined ? [] : [flows])];
@@ -57,6 +62,19 @@ export function createClient(jobs, options) {
             flows = undefined;
             await Promise.all(opened.map((one) => one.close()));
         },
+    };
+}
+/**
+ * BullMQ would wait for ever for a Redis that is away, and with it whoever pressed a button. Here what is to be sent fails
+ * as ioredis has it, after `maxRetriesPerRequest` connections in vain; and between these are no 20 seconds, as BullMQ has it.
+ */
+function failingSoon({ connection, ...others }) {
+    const isOpen = "duplicate" in connection;
+    return {
+        ...others,
+        connection: isOpen ? connection : { ...CONNECTING, ...connection },
+        skipWaitingForReady: true,
+        skipVersionCheck: true,
     };
 }
 function once(known, name, open) {

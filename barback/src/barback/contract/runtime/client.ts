@@ -3,7 +3,7 @@
  * Nothing is connected before the first call, and every payload is checked before it is sent.
  */
 import { FlowProducer, Queue, QueueEvents } from "bullmq";
-import type { ConnectionOptions, FlowJob, JobNode } from "bullmq";
+import type { ConnectionOptions, FlowJob, JobNode, QueueOptions } from "bullmq";
 import { chunks, make } from "./adding.js";
 import type { EnqueueOptions, Flow, OptionsArgument } from "./adding.js";
 import type { AnyJob, DeclaredJob, PayloadOf, ResultOf } from "./declared.js";
@@ -19,9 +19,18 @@ export type { Progress } from "./enqueued.js";
 export { createProcessor, createWorker, handle } from "./worker.js";
 export type { Handler } from "./worker.js";
 
+/** How often, and after how long, one connects anew before what waits to be sent fails. */
+const RETRIES = 2;
+const RETRY_AFTER_MS = 1_000;
+
+const CONNECTING = { maxRetriesPerRequest: RETRIES, retryStrategy: () => RETRY_AFTER_MS };
+
 type Jobs = Readonly<Record<string, AnyJob>>;
 
-/** Where the queues are. `prefix`: of all keys, BullMQ's "bull" if it is left out. */
+/**
+ * Where the queues are. While Redis is away enqueueing fails after three seconds, or as `connection` says by its
+ * `maxRetriesPerRequest` and `retryStrategy`. `prefix`: of all keys, BullMQ's "bull" if it is left out.
+ */
 export interface ClientOptions {
   connection: ConnectionOptions;
   prefix?: string;
@@ -70,7 +79,8 @@ export function createClient<J extends Jobs>(jobs: J, options: ClientOptions): C
   const listeners = new Map<string, QueueEvents>();
   let flows: FlowProducer | undefined;
 
-  const queue = (name: string): Queue => once(queues, name, () => new Queue(name, options));
+  const adding = failingSoon(options);
+  const queue = (name: string): Queue => once(queues, name, () => new Queue(name, adding));
   const events = (name: string): QueueEvents =>
     once(listeners, name, () => {
       const made = new QueueEvents(name, options);
@@ -106,7 +116,7 @@ export function createClient<J extends Jobs>(jobs: J, options: ClientOptions): C
       checkKnownId(id);
       return enqueued(job, id);
     }),
-    enqueueFlow: async (root) => entered(root, await (flows ??= new FlowProducer(options)).add(root as FlowJob)),
+    enqueueFlow: async (root) => entered(root, await (flows ??= new FlowProducer(adding)).add(root as FlowJob)),
     queue,
     close: async () => {
       const opened = [...listeners.values(), ...queues.values(), ...(flows === undefined ? [] : [flows])];
@@ -115,6 +125,20 @@ export function createClient<J extends Jobs>(jobs: J, options: ClientOptions): C
       flows = undefined;
       await Promise.all(opened.map((one) => one.close()));
     },
+  };
+}
+
+/**
+ * BullMQ would wait for ever for a Redis that is away, and with it whoever pressed a button. Here what is to be sent fails
+ * as ioredis has it, after `maxRetriesPerRequest` connections in vain; and between these are no 20 seconds, as BullMQ has it.
+ */
+function failingSoon({ connection, ...others }: ClientOptions): QueueOptions {
+  const isOpen = "duplicate" in connection;
+  return {
+    ...others,
+    connection: isOpen ? connection : { ...CONNECTING, ...connection },
+    skipWaitingForReady: true,
+    skipVersionCheck: true,
   };
 }
 
