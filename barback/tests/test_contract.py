@@ -1,6 +1,7 @@
 """The contract of an app as texts: names, patterns, hashes, and what cannot be said in TypeScript."""
 
 import re
+from dataclasses import replace
 from enum import Enum
 from importlib.resources import files
 from typing import Annotated, Any, Literal
@@ -95,6 +96,10 @@ def test_no_job_and_no_type_takes_the_name_of_what_every_client_exports() -> Non
         (r"(\.\d+)*", r"/(\.\p{Nd}+)*/u"),
         ("(a(-b)+)?", "/(a(-b)+)?/u"),
         ("a+?b{1,2}?", "/a+?b{1,2}?/u"),
+        ("^(?:.a)+$", r"/^(?:[^\n]a)+$/u"),
+        (r"^[^@\s]+@[a-z.]+\.[a-z]{2,}$", r"/^[^@\p{White_Space}]+@[a-z.]+\.[a-z]{2,}$/u"),
+        (r"^\[\d+]$", r"/^\[\p{Nd}+\]$/u"),
+        ("\\\n", r"/\n/u"),
         ("a\nb[\u2028]", r"/a\nb[\u2028]/u"),
         (r"[a\]]+", r"/[a\]]+/u"),
         (r"[\d\s_]", r"/[\p{Nd}\p{White_Space}_]/u"),
@@ -110,10 +115,14 @@ def test_no_job_and_no_type_takes_the_name_of_what_every_client_exports() -> Non
         ("^([a-z0-9]+-?)*$", None),
         ("(a|a)*", None),
         ("(a*)*", None),
-        ("(?:.a)+", None),
-        ("([.]a)+", None),
-        (r"(\w)+", None),
-        ("(?:-(a))+", None),
+        ("^.+;.+;.+$", None),
+        (r"^\w+\s?\w*\s?\w*$", None),
+        ("(?:-a*)*(?:-a*)*$", None),
+        ("^(a|a)(a|ab)$", None),
+        ("^a*a*a*b$", None),
+        (".*foo", None),
+        ("a+??", None),
+        ("a$+", None),
         ("a**", None),
         ("a{2}{3}", None),
         ("^*", None),
@@ -231,6 +240,51 @@ def test_a_comment_cannot_be_ended_from_within() -> None:
     texts = package(app(declare(kind)))["jobs/any.d.ts"]
     assert "/** *\\/ evil() /* */\n" in texts
     assert "  /**\n   * *\\/\n   * @default 1\n   */\n" in texts
+
+
+class One:
+    class Mail(Payload, frozen=True):
+        to: str = "a"
+
+
+class Other:
+    class Mail(BaseModel):
+        sent: bool
+
+
+def test_of_an_external_job_the_payload_is_checked_though_its_result_has_a_class_of_that_name() -> None:
+    """P28."""
+    text = package(app(replace(declare(One.Mail, Other.Mail), external=True)))["jobs/any.js"]
+    [checked] = re.findall(r"payload: (\w+),", text)
+    assert f"const {checked} = z.strictObject" in text
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"city": (str, Field("", validation_alias=AliasChoices("city", "town")))}, "has several names"),
+        ({"number": (int, 2**60 + 1)}, "holds the default 1152921504606846977, and JavaScript rounds"),
+        ({"constructor": (int, 1)}, "the field 'constructor' may be left out, and in JavaScript each object has one"),
+    ],
+    ids=["names", "default", "inherited"],
+)
+def test_what_a_worker_in_typescript_would_read_otherwise_is_refused(fields: dict[str, Any], said: str) -> None:
+    """P28."""
+    kind = create_model("Sent", __base__=Payload, **fields)
+    with pytest.raises(DeclarationError, match=said):
+        package(app(replace(declare(kind), external=True)))
+
+
+def test_a_job_and_its_payload_have_two_names() -> None:
+    kind = create_model("_2fa", __base__=Payload)
+    text = package(app(declare(kind, name="2fa")))["jobs/2fa.js"]
+    assert re.findall(r"const (\w+) =", text) == ["_2fa2", "_2fa"]
+
+
+def test_a_pattern_of_pythons_own_engine_is_left_to_it() -> None:
+    """P28."""
+    kind = create_model("Coded", __base__=Payload, code=(str, Field(pattern=re.compile(r"^\w+$"))))
+    assert "code: z.string()," in package(app(declare(kind)))["jobs/any.js"]
 
 
 def test_a_key_whose_value_javascript_might_write_otherwise_has_to_be_told() -> None:

@@ -21,6 +21,8 @@ export interface Made {
 export declare function make(job: AnyJob, payload: unknown, options: EnqueueOptions<AnyJob> | undefined, place: PropertyKey[]): Made;
 /** Which schema the payload of a job was checked by, if it says. */
 export declare function schemaHashOf(job: Job): string | undefined;
+/** BullMQ takes an option that is given as undefined for one that is not declared either. */
+export declare function withoutUndefined<Options extends object>(options: Options): Options;
 /** In the order given, so many as are sent at a time. */
 export declare function chunks(made: readonly Made[]): Made[][];
 /** A job and those that must finish before it. Make one with `flow`. */

@@ -28,7 +28,7 @@ export function schemaHashOf(job) {
     return typeof hash === "string" ? hash : undefined;
 }
 /** BullMQ takes an option that is given as undefined for one that is not declared either. */
-function withoutUndefined(options) {
+export function withoutUndefined(options) {
     return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 /** By which rule a job is the same as another. `unique`: its key; null: by none; undefined: by what is declared. */

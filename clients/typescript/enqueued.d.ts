@@ -21,13 +21,13 @@ export declare class Enqueued<Result> {
     #private;
     /** One that was swallowed has the id of the job that swallowed it. */
     readonly id: string;
-    /** `queue` and `events` connect when they are first asked for. */
-    constructor(id: string, declared: AnyJob, queue: () => Queue, events: () => QueueEvents);
+    /** `queue` and `events` connect when they are first asked for. `open`: what comes when the client is closed. */
+    constructor(id: string, declared: AnyJob, queue: () => Queue, events: () => QueueEvents, open: () => AbortSignal);
     /** As it is now; undefined: nothing is kept of it. @throws TypeError it is a job of another name. */
     job(): Promise<Job<unknown, Result> | undefined>;
     /**
      * Wait for its result. `timeoutMs` holds while Redis cannot be reached, too; more than 24 days are for ever.
-     * @throws JobFailed; JobGone; JobUnfinished `timeoutMs` passed; TypeError it is a job of another name.
+     * @throws JobFailed; JobGone; JobUnfinished `timeoutMs` passed, or the client was closed; TypeError it is a job of another name.
      */
     result({ timeoutMs }?: {
         timeoutMs?: number;
@@ -37,3 +37,5 @@ export declare class Enqueued<Result> {
         signal?: AbortSignal | undefined;
     }): AsyncGenerator<Progress, void, void>;
 }
+/** What a promise gives, or undefined once the signal comes. What becomes of it then is nobody's affair. */
+export declare function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value | undefined>;

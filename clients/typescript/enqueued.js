@@ -22,12 +22,14 @@ export class Enqueued {
     #declared;
     #queue;
     #events;
-    /** `queue` and `events` connect when they are first asked for. */
-    constructor(id, declared, queue, events) {
+    #open;
+    /** `queue` and `events` connect when they are first asked for. `open`: what comes when the client is closed. */
+    constructor(id, declared, queue, events, open) {
         this.id = id;
         this.#declared = declared;
         this.#queue = queue;
         this.#events = events;
+        this.#open = open;
     }
     /** As it is now; undefined: nothing is kept of it. @throws TypeError it is a job of another name. */
     async job() {
@@ -40,7 +42,7 @@ export class Enqueued {
     }
     /**
      * Wait for its result. `timeoutMs` holds while Redis cannot be reached, too; more than 24 days are for ever.
-     * @throws JobFailed; JobGone; JobUnfinished `timeoutMs` passed; TypeError it is a job of another name.
+     * @throws JobFailed; JobGone; JobUnfinished `timeoutMs` passed, or the client was closed; TypeError it is a job of another name.
      */
     async result({ timeoutMs = Infinity } = {}) {
         const signal = timeoutMs > LONGEST_MS ? undefined : AbortSignal.timeout(Math.ceil(timeoutMs));
@@ -52,7 +54,8 @@ export class Enqueued {
             if ("gone" in told)
                 throw new JobGone(`There is no job ${this.id} in ${this.#declared.queue}: nothing is kept of it.`);
         }
-        throw new JobUnfinished(`Job ${this.id} of ${this.#declared.queue} has not ended within ${timeoutMs} ms.`);
+        const why = signal?.aborted ? `within ${timeoutMs} ms` : "before the client was closed";
+        throw new JobUnfinished(`Job ${this.id} of ${this.#declared.queue} has not ended ${why}.`);
     }
     /** What it reports, from its last report on, until it ends or `signal` comes. @throws TypeError as `job`. */
     async *progress({ signal } = {}) {
@@ -68,8 +71,9 @@ export class Enqueued {
             last = told;
         }
     }
-    /** All that is told of it until it ends. */
-    async *#follow(signal) {
+    /** All that is told of it until it ends, the client is closed, or `until` comes. */
+    async *#follow(until) {
+        const signal = AbortSignal.any(until === undefined ? [this.#open()] : [this.#open(), until]);
         const told = [];
         let wake = () => undefined;
         const events = this.#events();
@@ -79,7 +83,7 @@ export class Enqueued {
         });
         try {
             await unlessAborted(events.waitUntilReady(), signal);
-            while (!signal?.aborted) {
+            while (!signal.aborted) {
                 putBefore(told, (await unlessAborted(this.#look(), signal)) ?? []);
                 do {
                     for (let one = told.shift(); one !== undefined; one = told.shift()) {
@@ -150,7 +154,7 @@ function isSame(one, other) {
     return JSON.stringify(one) === JSON.stringify(other);
 }
 /** What a promise gives, or undefined once the signal comes. What becomes of it then is nobody's affair. */
-async function unlessAborted(promise, signal) {
+export async function unlessAborted(promise, signal) {
     let stop = () => undefined;
     const aborted = new Promise((resolve) => {
         stop = () => resolve(undefined);

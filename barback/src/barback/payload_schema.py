@@ -27,7 +27,7 @@ class WireSchema(GenerateJsonSchema):
     """pydantic's generator, with what it leaves out.
 
     Texts that are decimals have a format. `javascript` tells of moments that may be given as a `Date`, and of texts
-    whose bounds are not those of what is written: they are of bytes, of what is left without spaces, or have flags.
+    whose bounds are not those of what is written: they are of bytes, of what is left without spaces, or Python's own.
     """
 
     def decimal_schema(self, schema: DecimalSchema) -> JsonSchemaValue:
@@ -47,9 +47,10 @@ class WireSchema(GenerateJsonSchema):
 
     def str_schema(self, schema: StringSchema) -> JsonSchemaValue:
         pattern = schema.get("pattern")
-        has_flags = isinstance(pattern, re.Pattern) and pattern.flags != re.UNICODE
+        # Compiled, or by its engine: then it is Python that matches it, otherwise than Rust and JavaScript do.
+        is_pythons = isinstance(pattern, re.Pattern) or schema.get("regex_engine") == "python-re"
         is_changed = any(schema.get(change) for change in ("strip_whitespace", "to_lower", "to_upper"))
-        return super().str_schema(schema) | ({"javascript": "unchecked"} if has_flags or is_changed else {})
+        return super().str_schema(schema) | ({"javascript": "unchecked"} if is_pythons or is_changed else {})
 
     def bytes_schema(self, schema: BytesSchema) -> JsonSchemaValue:
         return super().bytes_schema(schema) | {"javascript": "unchecked"}

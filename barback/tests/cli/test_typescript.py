@@ -62,6 +62,26 @@ def test_what_others_put_beside_the_client_stays(call: Call, project: Path) -> N
     assert all(path.exists() for path in beside)
 
 
+def test_what_could_not_be_written_to_the_end_is_written_by_the_next_run(
+    call: Call, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, left = Path.replace, [3]
+
+    def full(path: Path, target: Path) -> Path:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(28, "No space left on device", str(target))
+        return replace(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        failed = call("typescript")
+        assert (failed.code, "No space left on device" in failed.err) == (2, True)
+    assert call("typescript").code == 0
+    assert call("typescript", "--check").code == 0
+    assert not list((project / "clients").rglob("*.new"))
+
+
 def test_a_name_that_npm_does_not_take_is_refused(call: Call) -> None:
     refused = call("typescript", "--name", "My Shop")
     assert (refused.code, refused.out) == (2, "")

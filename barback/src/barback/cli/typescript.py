@@ -13,8 +13,6 @@ from barback.errors import UsageError
 from barback.printable import printable
 
 DEFAULT_OUT = "clients/typescript"
-MARK = "client.js"
-"""The file that shows whose folder it is."""
 
 
 @click.command()
@@ -56,11 +54,11 @@ def _read(folder: Path, wanted: Iterable[str]) -> dict[str, str]:
     """
     if not folder.exists():
         return {}
-    if not folder.is_dir() or (any(folder.iterdir()) and not _is_ours(folder / MARK)):
+    ours = [path for pattern in ("*", "jobs/*") for path in folder.glob(pattern) if _is_ours(path)]
+    if not folder.is_dir() or (any(folder.iterdir()) and not ours):
         raise UsageError(
             f"--out: {folder} holds files that `barback typescript` did not write. Give it a folder of its own."
         )
-    ours = [path for pattern in ("*", "jobs/*") for path in folder.glob(pattern) if _is_ours(path)]
     paths = {path for path in wanted if (folder / path).is_file()} | {it.relative_to(folder).as_posix() for it in ours}
     return {path: (folder / path).read_text("utf-8", errors="replace") for path in sorted(paths)}
 
@@ -75,13 +73,23 @@ def _is_ours(path: Path) -> bool:
 
 def _write(folder: Path, found: Mapping[str, str], wanted: Mapping[str, str]) -> int:
     changed = {path: text for path, text in wanted.items() if found.get(path) != text}
-    for path, text in changed.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text, "utf-8", newline="\n")
     gone = found.keys() - wanted.keys()
-    for path in gone:
-        (folder / path).unlink()
+    try:
+        for path, text in changed.items():
+            _replace(folder / path, text)
+        for path in gone:
+            (folder / path).unlink(missing_ok=True)  # one that was being written was renamed just now
+    except OSError as error:
+        raise UsageError(f"--out: {error.filename} cannot be written: {error.strerror}.") from error
     return len(changed) + len(gone)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Whole or not at all; a link by a file, and not what it leads to."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.new")
+    beside.write_text(text, "utf-8", newline="\n")
+    beside.replace(path)
 
 
 def _differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:

@@ -16,6 +16,10 @@ from barback.errors import DeclarationError
 from barback.payload_schema import Schema
 
 LARGEST_EXACT = 2**53 - 1
+INHERITED = frozenset(
+    {"constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf"}
+)
+"""What each object of JavaScript's has."""
 FORMATS = {
     "uuid": "z.guid()",
     "date": "z.iso.date()",
@@ -76,11 +80,7 @@ class Checks:
 
     def _literals(self, values: Sequence[Any], indent: str) -> str:
         for value in values:
-            if isinstance(value, int) and abs(value) > LARGEST_EXACT:
-                raise DeclarationError(
-                    f"Job '{self.job}': its payload holds the literal {value}, and JavaScript rounds whole numbers "
-                    "beyond 2**53 - 1. Declare it as a text."
-                )
+            self._refuse_rounded("literal", value)
         if any(isinstance(value, list | dict) for value in values):
             texts = [_constant(value) for value in values]
             return texts[0] if len(texts) == 1 else f"z.union({_list(texts, indent)})"
@@ -151,8 +151,9 @@ class Checks:
         if not own and beside is not False:
             return self._record(schema, True if beside is None else beside, indent)
         inner = indent + "  "
+        needed = required(schema)
         lines = [
-            f"{inner}{field_name(name)}: {self.check(one, inner)}{self._left_out(one, name in required(schema))},\n"
+            f"{inner}{field_name(name)}: {self.check(one, inner)}{self._left_out(name, one, name in needed)},\n"
             for name, one in own.items()
         ]
         body = "{\n" + "".join(lines) + indent + "}" if lines else "{}"
@@ -161,14 +162,29 @@ class Checks:
         # What nobody knows goes on if it is not refused: which form of a union it is of is for Python to say.
         return f"z.{'strictObject' if beside is False else 'looseObject'}({body})"
 
-    def _left_out(self, schema: Any, is_required: bool) -> str:
+    def _left_out(self, name: str, schema: Any, is_required: bool) -> str:
         """What becomes of a field that is left out."""
         if is_required:
             return ""
+        if name in INHERITED:
+            raise DeclarationError(
+                f"Job '{self.job}': of its payload the field '{name}' may be left out, and in JavaScript each object "
+                "has one of that name. Give it another alias, or no default."
+            )
         if not self.fills_in:
             return ".optional()"
         # What a factory makes is known to Python alone: then there is no default here, and the field must be there.
-        return f".default({quoted(schema['default'])})" if "default" in schema else ""
+        if "default" not in schema:
+            return ""
+        self._refuse_rounded("default", schema["default"])
+        return f".default({quoted(schema['default'])})"
+
+    def _refuse_rounded(self, what: str, value: Any) -> None:
+        if isinstance(value, int) and abs(value) > LARGEST_EXACT:
+            raise DeclarationError(
+                f"Job '{self.job}': its payload holds the {what} {value}, and JavaScript rounds whole numbers "
+                "beyond 2**53 - 1. Declare it as a text."
+            )
 
     def _record(self, schema: Schema, values: Any, indent: str) -> str:
         names, pattern = schema.get("propertyNames", {}), pattern_of_names(schema)

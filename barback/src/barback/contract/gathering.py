@@ -18,6 +18,7 @@ from barback.job import AnyJob
 from barback.options import JobOptions
 from barback.payload import Payload
 from barback.payload_schema import Mode, Schema, schema_hash, wire_schemas
+from barback.payload_traits import has_alternative_names
 
 Unique = Literal["no", "key", "told"]
 """By nothing, by fields, by code of Python's alone."""
@@ -36,8 +37,9 @@ class KeyField:
 class JobContract:
     """One job.
 
-    `definitions`: of its types, in the order in which they can be written. `checks`: the same of what is checked, which
-    for an external job is what may be written, where its types say what is read. `types`: their names in TypeScript.
+    `definitions`: of its types, in the order in which they can be written. `checks`: the same of what is checked, of
+    which `checked` is the payload's; for an external job that is what may be written, where its types say what is read.
+    `types`: the names of all of them in TypeScript.
     """
 
     name: str
@@ -55,6 +57,7 @@ class JobContract:
     key: tuple[KeyField, ...]
     definitions: Mapping[str, Schema]
     checks: Mapping[str, Schema]
+    checked: str
     types: Mapping[str, str]
 
     @property
@@ -89,10 +92,10 @@ def _gather(job: AnyJob, file: str, const: str, is_alone: bool) -> JobContract:
     # A payload of Python's, read in TypeScript, has all its defaults filled in.
     payload, result, definitions = _schemas(job, "serialization" if job.external else "validation")
     definitions = _ordered(_with_required_tags(definitions), [payload, result])
-    checks = _what_may_be_written(job) if job.external else _ordered(definitions, [payload])
+    written, checks = _what_may_be_written(job) if job.external else (payload, _ordered(definitions, [payload]))
     types: dict[str, str] = {}
     for name in {**definitions, **checks}:
-        types[name] = type_name(name, types.values())
+        types[name] = type_name(name, {*types.values(), const})
     unique, key = _unique(job, definitions[referred(payload)])
     return JobContract(
         job.name,
@@ -110,6 +113,7 @@ def _gather(job: AnyJob, file: str, const: str, is_alone: bool) -> JobContract:
         key,
         definitions,
         checks,
+        referred(written),
         types,
     )
 
@@ -143,9 +147,14 @@ def _named(job: AnyJob, payload: Schema, definitions: dict[str, Schema]) -> tupl
     return {"$ref": REF + name}, {**definitions, name: payload}
 
 
-def _what_may_be_written(job: AnyJob) -> dict[str, Schema]:
+def _what_may_be_written(job: AnyJob) -> tuple[Schema, dict[str, Schema]]:
+    if has_alternative_names(job.payload_type):
+        raise DeclarationError(
+            f"Job '{job.name}' is external, and a field of its payload has several names (AliasChoices, AliasPath): "
+            "TypeScript reads one alone. Give it one, and keep the old field beside it while jobs wait."
+        )
     payload, definitions = _payload_schema(job, "validation")
-    return _ordered(_with_required_tags(definitions), [payload])
+    return payload, _ordered(_with_required_tags(definitions), [payload])
 
 
 def _options(options: JobOptions) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def module(job: JobContract) -> str:
         f"  formerNames: {quoted(list(job.former_names))},",
         f"  queue: {quoted(job.queue)},",
         f"  schemaHash: {quoted(job.schema_hash)},",
-        f"  payload: {job.payload_name},",
+        f"  payload: {job.types[job.checked]},",
         f"  options: {_indented(job.options)},",
         f"  unique: {quoted(job.unique)},",
         *([f"  key: {_key(job)},"] if job.key else []),

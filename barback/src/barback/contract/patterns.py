@@ -7,6 +7,7 @@ minutes: what could is left to the worker.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 CLASSES = {
     "d": r"\p{Nd}",
@@ -23,7 +24,13 @@ FORMS = {"[": re.compile(r"\[(?!\^?\])\^?"), "(?": re.compile(r"\(\?:"), "{": re
 CONTROLS = frozenset("nrtfv")
 LINES = {"\n": r"\n", "\r": r"\r", "\u2028": r"\u2028", "\u2029": r"\u2029"}
 """What would end a literal of JavaScript's."""
-OPENINGS, NOTHING_BEFORE = ("(", "(?:"), ("(", "(?:", "|", "^")
+OPENINGS, NOTHING_BEFORE = ("(", "(?:"), ("(", "(?:", "|", "^", "$")
+LAZY = "lazy"
+EVERY_LETTER = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x1_0000), 0x1_0400, 0x1_F600)))
+"""All that are likely in a pattern, and two beyond."""
+MOST_AMBIGUITIES = 1
+"""Each costs the square, the cube … of a text's length, and one more a pattern that may begin anywhere."""
+ENDLESS = 100
 
 
 def javascript_pattern(pattern: str) -> str | None:
@@ -35,7 +42,8 @@ def javascript_pattern(pattern: str) -> str | None:
             return None
         parts.append(taken)
         made.append(text)
-    return f"/{''.join(made)}/u" if made and _repeats_plainly(_atoms(parts)) else None
+    atoms = _atoms(parts)
+    return f"/{''.join(made)}/u" if atoms and _is_quick(atoms) else None
 
 
 # ── what it means ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -70,10 +78,12 @@ def _next(rest: str, in_class: bool) -> tuple[str, str | None]:
         if rest.startswith(opening):
             found = form.match(rest)
             return (found[0], found[0]) if found else (opening, None)
-    return rest[0], {".": r"[^\n]", "/": r"\/", "}": None}.get(rest[0], rest[0])
+    return rest[0], {".": r"[^\n]", "/": r"\/", "}": None, "]": r"\]"}.get(rest[0], rest[0])
 
 
 def _escaped(letter: str, in_class: bool) -> str | None:
+    if letter in LINES:
+        return LINES[letter]
     if letter in CLASSES:
         inner = CLASSES[letter]
         if not in_class or not inner.startswith("["):
@@ -89,7 +99,7 @@ def _escaped(letter: str, in_class: bool) -> str | None:
 
 @dataclass(slots=True)
 class _Atom:
-    """A letter, a class, or a group with what it holds. `most`: how often it may follow itself; None: ever."""
+    """A letter, a class, an assertion, or a group with what it holds; how often there is one, `most` None: ever."""
 
     part: str
     inner: list["_Atom"] | None = None
@@ -104,6 +114,7 @@ def _atoms(parts: Sequence[str]) -> list[_Atom] | None:
     for part in parts:
         atoms = open_groups[-1]
         bounds = _bounds(part)
+        now = part
         if part in OPENINGS:
             inner: list[_Atom] = []
             atoms.append(_Atom(part, inner))
@@ -114,13 +125,15 @@ def _atoms(parts: Sequence[str]) -> list[_Atom] | None:
             open_groups.pop()
         elif bounds is None:
             atoms.append(_Atom(part))
-        elif before in NOTHING_BEFORE:
+        elif before in NOTHING_BEFORE or before == LAZY:
             return None
         elif _bounds(before) is None:
             atoms[-1].least, atoms[-1].most = bounds
-        elif part != "?":  # behind another one it means: as few as possible
+        elif part == "?":
+            now = LAZY
+        else:
             return None
-        before = part
+        before = now
     return open_groups[0] if len(open_groups) == 1 else None
 
 
@@ -134,25 +147,62 @@ def _bounds(part: str) -> tuple[int, int | None] | None:
     return int(least), int(most) if most else None if comma else int(least)
 
 
-def _repeats_plainly(atoms: Sequence[_Atom] | None) -> bool:
-    """Whether each group that may follow itself can do so in one way only."""
-    return atoms is not None and all(
-        atom.inner is None
-        or (_repeats_plainly(atom.inner) and (atom.most == 1 or _begins_like_nothing_else(atom.inner)))
-        for atom in atoms
-    )
+def _is_quick(atoms: Sequence[_Atom]) -> bool:
+    begins_anywhere = atoms[0].part != "^" or any(atom.part == "|" for atom in atoms)
+    return _ambiguities(atoms, frozenset()) + begins_anywhere <= MOST_AMBIGUITIES
 
 
-def _begins_like_nothing_else(atoms: Sequence[_Atom]) -> bool:
-    """Whether they begin with a letter that none of the others can be, as in `(?:-[a-z]+)*`."""
-    if not atoms or not (letter := _letter(atoms[0])):
-        return False
-    return not any(other.inner is not None or other.part == "|" or re.match(other.part, letter) for other in atoms[1:])
+def _ambiguities(atoms: Sequence[_Atom], after: frozenset[str]) -> int:
+    """How many places there are at which a letter says not which way to go. `after`: letters that may come next.
+
+    Of something that is repeated one of them is one too many: it doubles the ways with each turn.
+    """
+    found, begun = 0, frozenset[str]()
+    for branch in _branches(atoms):
+        first = _first(branch, after)
+        found += bool(begun & first)
+        begun |= first
+        for number, atom in enumerate(branch):
+            own, following = _own(atom), _first(branch[number + 1 :], after)
+            found += atom.least != atom.most and bool(own & following)
+            if atom.inner is not None:
+                inside = _ambiguities(atom.inner, following if atom.most == 1 else following | own)
+                found += inside if atom.most == 1 else inside * ENDLESS
+    return found
 
 
-def _letter(atom: _Atom) -> str:
-    """The only one that it can be, once; "": it is something else."""
-    if atom.inner is not None or (atom.least, atom.most) != (1, 1) or atom.part in ("|", "^", "$", "."):
-        return ""
-    letter = atom.part.removeprefix("\\")
-    return letter if len(letter) == 1 and not (atom.part.startswith("\\") and letter.isalpha()) else ""
+def _branches(atoms: Sequence[_Atom]) -> list[list[_Atom]]:
+    branches: list[list[_Atom]] = [[]]
+    for atom in atoms:
+        if atom.part == "|":
+            branches.append([])
+        else:
+            branches[-1].append(atom)
+    return branches
+
+
+def _first(atoms: Sequence[_Atom], after: frozenset[str]) -> frozenset[str]:
+    """The letters with which these may begin, and if they may be nothing, what comes after them."""
+    found = frozenset[str]()
+    for atom in atoms:
+        found |= _own(atom)
+        if atom.least > 0 and not _may_be_nothing(atom):
+            return found
+    return found | after
+
+
+def _own(atom: _Atom) -> frozenset[str]:
+    if atom.inner is not None:
+        return frozenset[str]().union(*(_first(branch, frozenset()) for branch in _branches(atom.inner)))
+    return frozenset() if atom.part in ("^", "$") else _letters(atom.part)
+
+
+def _may_be_nothing(atom: _Atom) -> bool:
+    if atom.inner is None:
+        return atom.part in ("^", "$")
+    return any(all(one.least == 0 or _may_be_nothing(one) for one in branch) for branch in _branches(atom.inner))
+
+
+@lru_cache(maxsize=100)
+def _letters(part: str) -> frozenset[str]:
+    return frozenset(re.findall(part, EVERY_LETTER))

@@ -55,7 +55,7 @@ export function schemaHashOf(job: Job): string | undefined {
 }
 
 /** BullMQ takes an option that is given as undefined for one that is not declared either. */
-function withoutUndefined<Options extends object>(options: Options): Options {
+export function withoutUndefined<Options extends object>(options: Options): Options {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options;
 }
 

@@ -17,8 +17,9 @@ export { createProcessor, createWorker, handle } from "./worker.js";
 export type { Handler } from "./worker.js";
 type Jobs = Readonly<Record<string, AnyJob>>;
 /**
- * Where the queues are. While Redis is away enqueueing fails after three seconds, or as `connection` says by its
- * `maxRetriesPerRequest` and `retryStrategy`. `prefix`: of all keys, BullMQ's "bull" if it is left out.
+ * Where the queues are. While Redis is away enqueueing fails after three seconds, and ten at most, or as `connection` says
+ * by ioredis's `maxRetriesPerRequest`, `retryStrategy` and `commandTimeout`. `prefix`: of all keys, BullMQ's "bull" if it
+ * is left out.
  */
 export interface ClientOptions {
     connection: ConnectionOptions;
@@ -45,7 +46,7 @@ export interface Client<J extends Jobs> {
     enqueueFlow<J extends AnyJob>(root: Flow<J>): Promise<EnqueuedFlow<ResultOf<J>>>;
     /** BullMQ's queue of that name, for all else. */
     queue(name: string): Queue;
-    /** Close every connection that was opened. */
+    /** Close every connection that was opened, whether Redis can be reached or not; what is being followed ends. */
     close(): Promise<void>;
 }
 /** A flow that was enqueued: its job, and those that must finish before it, in the order given. */

@@ -3,22 +3,26 @@
  * Nothing is connected before the first call, and every payload is checked before it is sent.
  */
 import { FlowProducer, Queue, QueueEvents } from "bullmq";
-import { chunks, make } from "./adding.js";
-import { Enqueued } from "./enqueued.js";
+import { chunks, make, withoutUndefined } from "./adding.js";
+import { Enqueued, unlessAborted } from "./enqueued.js";
 import { checkKnownId } from "./ids.js";
 export { flow } from "./adding.js";
 export { InvalidPayload, check } from "./declared.js";
 export { Enqueued, JobFailed, JobGone, JobUnfinished } from "./enqueued.js";
 export { createProcessor, createWorker, handle } from "./worker.js";
-/** How often, and after how long, one connects anew before what waits to be sent fails. */
-const RETRIES = 2;
-const RETRY_AFTER_MS = 1_000;
-const CONNECTING = { maxRetriesPerRequest: RETRIES, retryStrategy: () => RETRY_AFTER_MS };
+/**
+ * How one connects who enqueues, unless `connection` says otherwise: what waits to be sent fails with the third connection
+ * in vain, which is after two seconds. What was on its way as Redis went, or is with one that stands still, has ten.
+ */
+const CONNECTING = { maxRetriesPerRequest: 2, retryStrategy: () => 1_000, commandTimeout: 10_000 };
+/** How long a connection may take to be closed. */
+const GOODBYE_MS = 1_000;
 /** A client of these jobs: `createClient({ updateCafeStats }, { connection })`. Make one a process and keep it. */
 export function createClient(jobs, options) {
     const queues = new Map();
     const listeners = new Map();
     let flows;
+    let open = new AbortController();
     const adding = failingSoon(options);
     const queue = (name) => once(queues, name, () => new Queue(name, adding));
     const events = (name) => once(listeners, name, () => {
@@ -28,7 +32,7 @@ export function createClient(jobs, options) {
         return made;
     });
     // BullMQ gives an id to each job that it takes.
-    const enqueued = (job, id) => new Enqueued(id, job, () => queue(job.queue), () => events(job.queue));
+    const enqueued = (job, id) => new Enqueued(id, job, () => queue(job.queue), () => events(job.queue), () => open.signal);
     const entered = (flow, node) => ({
         job: enqueued(flow.job, node.job.id),
         children: flow.children.map((child, index) => entered(child, node.children[index])),
@@ -60,22 +64,30 @@ export function createClient(jobs, options) {
             listeners.clear();
             queues.clear();
             flows = undefined;
-            await Promise.all(opened.map((one) => one.close()));
+            open.abort();
+            open = new AbortController();
+            await Promise.all(opened.map(closed));
         },
     };
 }
-/**
- * BullMQ would wait for ever for a Redis that is away, and with it whoever pressed a button. Here what is to be sent fails
- * as ioredis has it, after `maxRetriesPerRequest` connections in vain; and between these are no 20 seconds, as BullMQ has it.
- */
+/** BullMQ would wait for ever for a Redis that is away, and with it whoever pressed a button. */
 function failingSoon({ connection, ...others }) {
     const isOpen = "duplicate" in connection;
     return {
         ...others,
-        connection: isOpen ? connection : { ...CONNECTING, ...connection },
+        connection: isOpen ? connection : { ...CONNECTING, ...withoutUndefined(connection) },
         skipWaitingForReady: true,
         skipVersionCheck: true,
     };
+}
+/** Close it; one that cannot say goodbye, as Redis is away, is cut off. What it was doing is told to whoever asked for it. */
+async function closed(one) {
+    const closing = one.close().then(() => true, () => false);
+    if (await unlessAborted(closing, AbortSignal.timeout(GOODBYE_MS)))
+        return;
+    // BullMQ has no way to do so that does not wait for a connection first.
+    const connection = Reflect.get(one, "connection");
+    connection?._client?.disconnect();
 }
 function once(known, name, open) {
     const found = known.get(name);

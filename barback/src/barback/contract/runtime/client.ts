@@ -4,10 +4,10 @@
  */
 import { FlowProducer, Queue, QueueEvents } from "bullmq";
 import type { ConnectionOptions, FlowJob, JobNode, QueueOptions } from "bullmq";
-import { chunks, make } from "./adding.js";
+import { chunks, make, withoutUndefined } from "./adding.js";
 import type { EnqueueOptions, Flow, OptionsArgument } from "./adding.js";
 import type { AnyJob, DeclaredJob, PayloadOf, ResultOf } from "./declared.js";
-import { Enqueued } from "./enqueued.js";
+import { Enqueued, unlessAborted } from "./enqueued.js";
 import { checkKnownId } from "./ids.js";
 
 export { flow } from "./adding.js";
@@ -19,17 +19,21 @@ export type { Progress } from "./enqueued.js";
 export { createProcessor, createWorker, handle } from "./worker.js";
 export type { Handler } from "./worker.js";
 
-/** How often, and after how long, one connects anew before what waits to be sent fails. */
-const RETRIES = 2;
-const RETRY_AFTER_MS = 1_000;
+/**
+ * How one connects who enqueues, unless `connection` says otherwise: what waits to be sent fails with the third connection
+ * in vain, which is after two seconds. What was on its way as Redis went, or is with one that stands still, has ten.
+ */
+const CONNECTING = { maxRetriesPerRequest: 2, retryStrategy: () => 1_000, commandTimeout: 10_000 };
 
-const CONNECTING = { maxRetriesPerRequest: RETRIES, retryStrategy: () => RETRY_AFTER_MS };
+/** How long a connection may take to be closed. */
+const GOODBYE_MS = 1_000;
 
 type Jobs = Readonly<Record<string, AnyJob>>;
 
 /**
- * Where the queues are. While Redis is away enqueueing fails after three seconds, or as `connection` says by its
- * `maxRetriesPerRequest` and `retryStrategy`. `prefix`: of all keys, BullMQ's "bull" if it is left out.
+ * Where the queues are. While Redis is away enqueueing fails after three seconds, and ten at most, or as `connection` says
+ * by ioredis's `maxRetriesPerRequest`, `retryStrategy` and `commandTimeout`. `prefix`: of all keys, BullMQ's "bull" if it
+ * is left out.
  */
 export interface ClientOptions {
   connection: ConnectionOptions;
@@ -63,7 +67,7 @@ export interface Client<J extends Jobs> {
   enqueueFlow<J extends AnyJob>(root: Flow<J>): Promise<EnqueuedFlow<ResultOf<J>>>;
   /** BullMQ's queue of that name, for all else. */
   queue(name: string): Queue;
-  /** Close every connection that was opened. */
+  /** Close every connection that was opened, whether Redis can be reached or not; what is being followed ends. */
   close(): Promise<void>;
 }
 
@@ -78,6 +82,7 @@ export function createClient<J extends Jobs>(jobs: J, options: ClientOptions): C
   const queues = new Map<string, Queue>();
   const listeners = new Map<string, QueueEvents>();
   let flows: FlowProducer | undefined;
+  let open = new AbortController();
 
   const adding = failingSoon(options);
   const queue = (name: string): Queue => once(queues, name, () => new Queue(name, adding));
@@ -90,7 +95,7 @@ export function createClient<J extends Jobs>(jobs: J, options: ClientOptions): C
     });
   // BullMQ gives an id to each job that it takes.
   const enqueued = (job: AnyJob, id: string | undefined): Enqueued<any> =>
-    new Enqueued(id!, job, () => queue(job.queue), () => events(job.queue));
+    new Enqueued(id!, job, () => queue(job.queue), () => events(job.queue), () => open.signal);
   const entered = (flow: Flow, node: JobNode): EnqueuedFlow<any> => ({
     job: enqueued(flow.job, node.job.id),
     children: flow.children.map((child, index) => entered(child, node.children![index]!)),
@@ -123,23 +128,31 @@ export function createClient<J extends Jobs>(jobs: J, options: ClientOptions): C
       listeners.clear();
       queues.clear();
       flows = undefined;
-      await Promise.all(opened.map((one) => one.close()));
+      open.abort();
+      open = new AbortController();
+      await Promise.all(opened.map(closed));
     },
   };
 }
 
-/**
- * BullMQ would wait for ever for a Redis that is away, and with it whoever pressed a button. Here what is to be sent fails
- * as ioredis has it, after `maxRetriesPerRequest` connections in vain; and between these are no 20 seconds, as BullMQ has it.
- */
+/** BullMQ would wait for ever for a Redis that is away, and with it whoever pressed a button. */
 function failingSoon({ connection, ...others }: ClientOptions): QueueOptions {
   const isOpen = "duplicate" in connection;
   return {
     ...others,
-    connection: isOpen ? connection : { ...CONNECTING, ...connection },
+    connection: isOpen ? connection : { ...CONNECTING, ...withoutUndefined(connection) },
     skipWaitingForReady: true,
     skipVersionCheck: true,
   };
+}
+
+/** Close it; one that cannot say goodbye, as Redis is away, is cut off. What it was doing is told to whoever asked for it. */
+async function closed(one: Queue | QueueEvents | FlowProducer): Promise<void> {
+  const closing = one.close().then(() => true, () => false);
+  if (await unlessAborted(closing, AbortSignal.timeout(GOODBYE_MS))) return;
+  // BullMQ has no way to do so that does not wait for a connection first.
+  const connection: { _client?: { disconnect(): void } } | undefined = Reflect.get(one, "connection");
+  connection?._client?.disconnect();
 }
 
 function once<Value>(known: Map<string, Value>, name: string, open: () => Value): Value {

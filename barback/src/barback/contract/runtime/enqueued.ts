@@ -36,13 +36,15 @@ export class Enqueued<Result> {
   readonly #declared: AnyJob;
   readonly #queue: () => Queue;
   readonly #events: () => QueueEvents;
+  readonly #open: () => AbortSignal;
 
-  /** `queue` and `events` connect when they are first asked for. */
-  constructor(id: string, declared: AnyJob, queue: () => Queue, events: () => QueueEvents) {
+  /** `queue` and `events` connect when they are first asked for. `open`: what comes when the client is closed. */
+  constructor(id: string, declared: AnyJob, queue: () => Queue, events: () => QueueEvents, open: () => AbortSignal) {
     this.id = id;
     this.#declared = declared;
     this.#queue = queue;
     this.#events = events;
+    this.#open = open;
   }
 
   /** As it is now; undefined: nothing is kept of it. @throws TypeError it is a job of another name. */
@@ -57,7 +59,7 @@ export class Enqueued<Result> {
 
   /**
    * Wait for its result. `timeoutMs` holds while Redis cannot be reached, too; more than 24 days are for ever.
-   * @throws JobFailed; JobGone; JobUnfinished `timeoutMs` passed; TypeError it is a job of another name.
+   * @throws JobFailed; JobGone; JobUnfinished `timeoutMs` passed, or the client was closed; TypeError it is a job of another name.
    */
   async result({ timeoutMs = Infinity }: { timeoutMs?: number } = {}): Promise<Result> {
     const signal = timeoutMs > LONGEST_MS ? undefined : AbortSignal.timeout(Math.ceil(timeoutMs));
@@ -66,7 +68,8 @@ export class Enqueued<Result> {
       if ("failed" in told) throw new JobFailed(told.failed);
       if ("gone" in told) throw new JobGone(`There is no job ${this.id} in ${this.#declared.queue}: nothing is kept of it.`);
     }
-    throw new JobUnfinished(`Job ${this.id} of ${this.#declared.queue} has not ended within ${timeoutMs} ms.`);
+    const why = signal?.aborted ? `within ${timeoutMs} ms` : "before the client was closed";
+    throw new JobUnfinished(`Job ${this.id} of ${this.#declared.queue} has not ended ${why}.`);
   }
 
   /** What it reports, from its last report on, until it ends or `signal` comes. @throws TypeError as `job`. */
@@ -81,8 +84,9 @@ export class Enqueued<Result> {
     }
   }
 
-  /** All that is told of it until it ends. */
-  async *#follow(signal?: AbortSignal): AsyncGenerator<Told, void, void> {
+  /** All that is told of it until it ends, the client is closed, or `until` comes. */
+  async *#follow(until?: AbortSignal): AsyncGenerator<Told, void, void> {
+    const signal = AbortSignal.any(until === undefined ? [this.#open()] : [this.#open(), until]);
     const told: Told[] = [];
     let wake = (): void => undefined;
     const events = this.#events();
@@ -92,7 +96,7 @@ export class Enqueued<Result> {
     });
     try {
       await unlessAborted(events.waitUntilReady(), signal);
-      while (!signal?.aborted) {
+      while (!signal.aborted) {
         putBefore(told, (await unlessAborted(this.#look(), signal)) ?? []);
         do {
           for (let one = told.shift(); one !== undefined; one = told.shift()) {
@@ -156,7 +160,7 @@ function isSame(one: Told, other: Told | undefined): boolean {
 }
 
 /** What a promise gives, or undefined once the signal comes. What becomes of it then is nobody's affair. */
-async function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value | undefined> {
+export async function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value | undefined> {
   let stop = (): void => undefined;
   const aborted = new Promise<undefined>((resolve) => {
     stop = () => resolve(undefined);
