@@ -18,8 +18,8 @@ sed -e '/^#/d' -e '/^$/d' \
     -e "s/{worker}/$(hash "${REDIS_WORKER_PASSWORD:?}")/" \
     -e "s/{dashboard}/$(hash "${REDIS_DASHBOARD_PASSWORD:?}")/" \
     -e "s/{app}/$(hash "${REDIS_APP_PASSWORD:?}")/" \
-    -e "s/{prefix}/$prefix/" \
     -e "s/{commands}/$(tr '\n' ' ' <"$here/redis-commands.txt")/" \
+    -e "s/{prefix}/$prefix/" \
     "$here/redis-users.acl" >"$users"
 unset REDIS_WORKER_PASSWORD REDIS_DASHBOARD_PASSWORD REDIS_APP_PASSWORD
 

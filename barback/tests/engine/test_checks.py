@@ -141,6 +141,14 @@ async def test_what_a_user_with_few_rights_cannot_ask_is_let_pass(start_valkey: 
         await broker.check(["q"])
 
 
+async def test_a_user_who_would_lose_jobs_is_refused(start_valkey: START) -> None:
+    """P25, P44. A script that is stopped half-way leaves jobs in no list."""
+    options = ["--user", "default", "on", "nopass", "~*", "+@all", "-zcount", "-psetex"]
+    async with opened(start_valkey(*options).url) as broker:
+        with pytest.raises(BrokerUnfit, match="may not do what a worker must: PSETEX bull:q:wait, ZCOUNT bull:q:wait"):
+            await broker.check(["q"])
+
+
 async def test_a_server_that_is_gone_is_told_apart_from_one_that_does_not_tell(start_valkey: START) -> None:
     server = start_valkey()
     async with opened(server.url) as broker:

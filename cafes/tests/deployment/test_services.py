@@ -91,6 +91,7 @@ def test_the_worker_works_the_sample_and_the_dashboard_never_holds_the_service_k
     for name in ("worker", "dashboard"):
         said = (tmp_path / f"{name}.log").read_text()
         assert "NOPERM" not in said
+        assert "outcome refused" not in said
         assert not any(secret in said for secret in (KEY, *ENV.values()))
 
 

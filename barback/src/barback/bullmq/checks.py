@@ -11,6 +11,7 @@ import structlog
 
 from barback.bullmq.connection import Connection
 from barback.bullmq.keys import keys_of
+from barback.bullmq.rights import find_refused
 from barback.errors import BrokerUnfit
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.bullmq")
@@ -21,6 +22,8 @@ OLDEST_VALKEY = (7, 2)
 UNDERSTOOD = (5, 6)
 """Major versions of BullMQ whose key layout is known here; `layout.py` tells them apart."""
 MOST_SKEW_S = 2.0
+SHOWN = 3
+"""Commands that are refused; `barback doctor` names them all."""
 
 Info = Mapping[str, Any]
 
@@ -40,6 +43,7 @@ async def check(connection: Connection, prefix: str, queues: Sequence[str], now:
         _evicting(memory),
         _read_only(replication),
         await _skewed(connection, now),
+        await _forbidden(connection, prefix, queues),
         *(_foreign(queue, version) for queue, version in zip(queues, answers[5:], strict=True)),
     ]
     if wrong := [f"Redis at {connection.address}: {problem}" for problem in problems if problem]:
@@ -95,6 +99,20 @@ def _read_only(replication: Info) -> str | None:
     return (
         f"it is a read-only replica, which takes no job. Point REDIS_URL at its master, "
         f"{replication.get('master_host')}:{replication.get('master_port')}."
+    )
+
+
+async def _forbidden(connection: Connection, prefix: str, queues: Sequence[str]) -> str | None:
+    """A script that is stopped half-way by what its user may not leaves jobs in no list."""
+    keys = [keys_of(prefix, queue)["wait"] for queue in queues]
+    found = await find_refused(connection, keys) if keys else None
+    refused = [one for one in found or () if one.rpartition(" ")[2] in keys]
+    if not refused:
+        return None
+    more = f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
+    return (
+        f"the user of REDIS_URL may not do what a worker must: {', '.join(refused[:SHOWN])}{more}. "
+        "Give it the rights of `worker` in deploy/redis-users.acl."
     )
 
 

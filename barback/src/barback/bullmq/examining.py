@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from barback.bullmq import elsewhere, rights
+from barback.bullmq import elsewhere
 from barback.bullmq.connection import Call, Connection
 from barback.bullmq.keys import Keys, keys_of
 from barback.bullmq.leftovers import find_leftovers
 from barback.bullmq.numbers import whole_number
 from barback.bullmq.odd_keys import find_odd_keys
+from barback.bullmq.rights import find_refused
 from barback.examiner import Elsewhere, Leftovers, Library, OddKey, Unheld
 
 
@@ -29,7 +30,7 @@ class BullMQExaminer:
 
     async def refused(self, queues: Sequence[str]) -> list[str] | None:
         ours = f"barback:{self._prefix}:documents"
-        return await rights.refused(self._connection, [*(self._keys(queue)["wait"] for queue in queues), ours])
+        return await find_refused(self._connection, [*(self._keys(queue)["wait"] for queue in queues), ours])
 
     async def elsewhere(self, queues: Sequence[str]) -> list[Elsewhere]:
         return await elsewhere.find(self._connection, self._prefix, frozenset(queues))

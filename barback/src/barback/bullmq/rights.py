@@ -8,9 +8,10 @@ from barback.bullmq.packing import pack
 ON_KEYS = (
     "DEL", "EXISTS", "GET", "HDEL", "HEXISTS", "HGET", "HGETALL", "HINCRBY", "HLEN", "HMGET", "HMSET", "HRANDFIELD",
     "HSET", "INCR", "INCRBY", "LINDEX", "LLEN", "LPOP", "LPOS", "LPUSH", "LRANGE", "LREM", "LTRIM", "MGET", "PERSIST",
-    "PEXPIRE", "PTTL", "RENAME", "RPOP", "RPOPLPUSH", "RPUSH", "SADD", "SCARD", "SET", "SMEMBERS", "SRANDMEMBER",
-    "SREM", "TYPE", "XADD", "XREVRANGE", "XTRIM", "ZADD", "ZCARD", "ZPOPMIN", "ZRANGE", "ZRANGEBYSCORE", "ZRANK",
-    "ZREM", "ZREMRANGEBYRANK", "ZREMRANGEBYSCORE", "ZREVRANGE", "ZREVRANGEBYSCORE", "ZREVRANK", "ZSCORE",
+    "PEXPIRE", "PSETEX", "PTTL", "RENAME", "RPOP", "RPOPLPUSH", "RPUSH", "SADD", "SCARD", "SET", "SMEMBERS",
+    "SRANDMEMBER", "SREM", "TYPE", "XADD", "XREVRANGE", "XTRIM", "ZADD", "ZCARD", "ZCOUNT", "ZPOPMIN", "ZRANGE",
+    "ZRANGEBYSCORE", "ZRANK", "ZREM", "ZREMRANGEBYRANK", "ZREMRANGEBYSCORE", "ZREVRANGE", "ZREVRANGEBYSCORE",
+    "ZREVRANK", "ZSCORE",
 )  # fmt: skip
 """Ours, and those of the scripts: BullMQ's and our own (held by a test)."""
 BESIDE = ("BZPOPMIN", "EVALSHA", "SCAN", "SCRIPT|LOAD", "TIME", "PING", "SELECT", "MULTI", "EXEC", "CLIENT|SETNAME")
@@ -20,14 +21,15 @@ OPTIONAL = ("INFO", "CLIENT|SETINFO")
 
 _ARGUMENTS = {
     "HDEL": 1, "HEXISTS": 1, "HGET": 1, "HINCRBY": 2, "HMGET": 1, "HMSET": 2, "HSET": 2, "INCRBY": 1, "LINDEX": 1,
-    "LPOS": 1, "LPUSH": 1, "LRANGE": 2, "LREM": 2, "LTRIM": 2, "PEXPIRE": 1, "RPUSH": 1, "SADD": 1, "SET": 1,
-    "SREM": 1, "XADD": 3, "XREVRANGE": 2, "XTRIM": 2, "ZADD": 2, "ZRANGE": 2, "ZRANGEBYSCORE": 2, "ZRANK": 1, "ZREM": 1,
-    "ZREMRANGEBYRANK": 2, "ZREMRANGEBYSCORE": 2, "ZREVRANGE": 2, "ZREVRANGEBYSCORE": 2, "ZREVRANK": 1, "ZSCORE": 1,
+    "LPOS": 1, "LPUSH": 1, "LRANGE": 2, "LREM": 2, "LTRIM": 2, "PEXPIRE": 1, "PSETEX": 2, "RPUSH": 1, "SADD": 1,
+    "SET": 1, "SREM": 1, "XADD": 3, "XREVRANGE": 2, "XTRIM": 2, "ZADD": 2, "ZCOUNT": 2, "ZRANGE": 2,
+    "ZRANGEBYSCORE": 2, "ZRANK": 1, "ZREM": 1, "ZREMRANGEBYRANK": 2, "ZREMRANGEBYSCORE": 2, "ZREVRANGE": 2,
+    "ZREVRANGEBYSCORE": 2, "ZREVRANK": 1, "ZSCORE": 1,
 }  # fmt: skip
 """How many follow the key: a command that is too short is not looked at."""
 
 
-async def refused(connection: Connection, keys: Sequence[str]) -> list[str] | None:
+async def find_refused(connection: Connection, keys: Sequence[str]) -> list[str] | None:
     """`COMMAND key` for each that the user may not, of these keys; None: a server that does not tell (Redis 6)."""
     asked = [_on(command, key) for key in keys for command in ON_KEYS]
     asked += [["BZPOPMIN", keys[0], "1"], ["CLIENT", "SETNAME", "x"], ["SCAN", "0"], ["SELECT", "0"]]
