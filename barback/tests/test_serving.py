@@ -74,16 +74,18 @@ def test_clients_that_never_end_their_question_are_ended_and_the_next_is_answere
         assert is_live(port)
 
 
-def test_one_more_than_it_serves_at_a_time_is_closed_at_once(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_more_than_it_serves_at_a_time_the_oldest_is_closed_and_who_asks_plainly_is_answered(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(serving, "SLOWEST_S", DEADLINE_S * 10)
     with ExitStack() as closing_:
-        for _ in range(serving.MOST):
-            client = closing_.enter_context(socket.create_connection(("127.0.0.1", port)))
+        clients = [closing_.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(serving.MOST)]
+        for client in clients:
             client.sendall(b"GET /live HTTP/1.1\r\n")
-        # Those before it are served in their order.
-        with socket.create_connection(("127.0.0.1", port), AT_ONCE_S) as another:
-            assert another.recv(1) == b""
-    until(lambda: is_live(port))
+        for _ in range(5):
+            assert is_live(port)
+        until(lambda: not is_open(clients[0]))
+        assert is_open(clients[-1])
 
 
 def test_whoever_reads_nothing_is_ended_too(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

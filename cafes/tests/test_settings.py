@@ -72,16 +72,26 @@ def test_a_supabase_project_wins_over_a_database(monkeypatch: pytest.MonkeyPatch
         ),
     ],
 )
-@pytest.mark.parametrize("database", ["", "postgresql://u@h/d"])
-def test_half_a_supabase_project_is_refused_whatever_else_is_set(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str, database: str
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", database)
+def test_half_a_supabase_project_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", "")
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=said) as raised:
         load_settings(StoreSettings)
     assert "geheim" not in str(raised.value)
     assert len(str(raised.value).splitlines()) == 2
+
+
+def test_beside_a_database_the_address_of_a_project_chooses_nothing_but_a_key_without_one_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Pages have the address too, and the dashboard, for signing in."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@h/d")
+    monkeypatch.setenv("NEXT_PUBLIC_SUPABASE_URL", "https://x.supabase.co")
+    assert load_settings(StoreSettings).supabase is None
+    monkeypatch.delenv("NEXT_PUBLIC_SUPABASE_URL")
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_geheim")
+    with pytest.raises(SettingsError, match="SUPABASE_SERVICE_ROLE_KEY: set, but NEXT_PUBLIC_SUPABASE_URL is not"):
+        load_settings(StoreSettings)
 
 
 @pytest.mark.parametrize(

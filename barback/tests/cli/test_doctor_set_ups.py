@@ -225,6 +225,18 @@ def test_of_a_sound_one_nothing_is_said(shop: Installation) -> None:
     assert findings(shop) == (0, [])
 
 
+def test_another_installation_on_the_same_server_is_no_trouble(shop: Installation) -> None:
+    """Its schedules wait for their time, and its worker comes to what waits; see `enqueue_under_another_prefix`."""
+    shop.barback("schedules", "apply")
+    shop.environment["BARBACK_PREFIX"] = "staging"
+    shop.barback("schedules", "apply")
+    shop.environment.pop("BARBACK_PREFIX")
+    assert findings(shop) == (0, [])
+    shop.enqueue(prefix="staging")
+    shop.server.set(f"staging:{shop.queue}:stalled-check", "1", ex=60)
+    assert findings(shop) == (0, [])
+
+
 @pytest.mark.parametrize("set_up", SET_UPS, ids=[one.break_.__name__ for one in SET_UPS])
 def test_its_cause_is_named_with_what_to_do(shop: Installation, set_up: SetUp) -> None:
     check_named(shop, set_up)

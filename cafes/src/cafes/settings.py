@@ -85,7 +85,8 @@ class StoreSettings(EnvSettings):
         # Whether they belong together is asked of the later one; a wrong address is not missing, and told already.
         if "supabase_url" in others.data:
             url = others.data["supabase_url"]
-            if url is not None and value is None:
+            # The address alone chooses nothing: pages have it too, and the dashboard's sign-in.
+            if url is not None and value is None and others.data.get("database_url") is None:
                 raise ValueError("not set, and NEXT_PUBLIC_SUPABASE_URL is. Set both, or none and DATABASE_URL")
             if url is None and value is not None:
                 raise ValueError("set, but NEXT_PUBLIC_SUPABASE_URL is not. Set both, or none and DATABASE_URL")

@@ -1,6 +1,7 @@
 """Queues of our names in other databases of the server, and under other prefixes: what was enqueued past us."""
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from barback.errors import BarbackError
 from barback.examiner import Elsewhere
 
 META = ":meta"
+OF_WORKERS = ("stalled-check", "barback-checked")
+"""Keys of a queue that are there while a worker, Node's or ours, looks after it."""
 
 
 async def find(connection: Connection, prefix: str, queues: frozenset[str]) -> list[Elsewhere]:
@@ -48,12 +51,21 @@ async def _look(connection: Connection, queues: frozenset[str]) -> list[tuple[st
 
 
 async def _waiting(connection: Connection, prefix: str, queue: str) -> int | None:
+    """How many should run by now and do not; None: it is not told."""
     keys = keys_of(prefix, queue)
-    asked: Sequence[tuple[str, str]] = [("LLEN", keys["wait"]), ("LLEN", keys["paused"])]
-    asked = [*asked, ("ZCARD", keys["prioritized"]), ("ZCARD", keys["delayed"])]
+    asked: Sequence[tuple[Any, ...]] = [
+        *(("EXISTS", keys[name]) for name in OF_WORKERS),
+        *(("LLEN", keys[name]) for name in ("wait", "paused")),
+        ("ZCARD", keys["prioritized"]),
+        ("ZCOUNT", keys["delayed"], 0, int(time.time() * 1000) * 0x1000),
+    ]
     try:
         counts = await connection.ask(asked)
     except BarbackError:
         # Our user has no right to keys of that prefix.
         return None
-    return None if None in counts else sum(counts)
+    if None in counts:
+        return None
+    # Another installation's, whose worker will come to them.
+    is_worked = any(counts[: len(OF_WORKERS)])
+    return 0 if is_worked else sum(counts[len(OF_WORKERS) :])

@@ -24,7 +24,8 @@ ALSO_CALLED = {
     "DATABASE_URL": ("POSTGRES_URL", "POSTGRESQL_URL", "POSTGRES_URI", "DATABASE_URI", "PG_URL", "DB_URL"),
 }  # fmt: skip
 """What others call it. Told of only while it is not set itself: a web app beside us has variables of its own."""
-OF_OTHERS = ("WEB_CONCURRENCY",)
+OF_OTHERS = ("WEB_CONCURRENCY", "WORKER_MEMORY", "DASHBOARD_MEMORY", "DASHBOARD_PORT")
+"""The last three are docker-compose.yml's."""
 NEARLY = 0.88
 
 

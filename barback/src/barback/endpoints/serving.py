@@ -94,9 +94,9 @@ class _Server(ThreadingMixIn, WSGIServer):
         super().__init__(*arguments)
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        # Of too many the one that has been there longest: whoever asks plainly is gone in a moment.
         if len(self._ends_at) >= MOST:
-            self.shutdown_request(request)
-            return
+            self._end(next(iter(self._ends_at)))
         self._ends_at[request] = time.monotonic() + SLOWEST_S
         super().process_request(request, client_address)
 
@@ -116,8 +116,12 @@ class _Server(ThreadingMixIn, WSGIServer):
         """Their threads find the connection at its end."""
         for request, ends_at in list(self._ends_at.items()):
             if ends_at < moment:
-                with suppress(OSError):
-                    request.shutdown(socket.SHUT_RDWR)
+                self._end(request)
+
+    def _end(self, request: Any) -> None:
+        self._ends_at.pop(request, None)
+        with suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
 
     def server_bind(self) -> None:
         # The standard library's asks for the name of our address, which takes a while where nobody knows it.
