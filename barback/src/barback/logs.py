@@ -10,7 +10,7 @@ any Python program: from WARNING on, unless somebody sets the level of their log
 import json
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -62,9 +62,20 @@ def configure_logging(level: int = LEVEL) -> None:
     )
 
 
-def is_configured() -> bool:
-    """Whether this process logs as `configure_logging` set it up."""
-    return _level is not None
+def levels() -> dict[str, int] | None:
+    """Of the loggers that have one of their own, by name; None: nobody configured anything in this process."""
+    if _level is None:
+        return None
+    known = list(logging.root.manager.loggerDict.items())
+    return {name: logger.level for name, logger in known if isinstance(logger, logging.Logger) and logger.level}
+
+
+def log_alike(levels: Mapping[str, int] | None) -> None:
+    """As a process does that has these `levels`."""
+    if levels is not None:
+        configure_logging()
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def send_logs_of(module: str) -> None:

@@ -132,8 +132,9 @@ class Running:
 
 
 @pytest.fixture(scope="package", autouse=True)
-def temporary_folder() -> Iterator[None]:
+def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A system's temporary folder of our own, in which other users may go: pytest's is private."""
+    tmp_path_factory.getbasetemp()  # made when it is first asked for, and not to be within ours
     folder = Path(tempfile.mkdtemp(prefix="bb-"))
     folder.chmod(0o711)
     with pytest.MonkeyPatch.context() as patch:

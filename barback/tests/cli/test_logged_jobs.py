@@ -30,6 +30,7 @@ events = structlog.get_logger("shop")
 def say(where: str) -> None:
     log.info("standard %s", where)
     logging.getLogger("library").info("of a library")
+    logging.getLogger("acme").info("acme %s", where)
     events.info("structured", where=where)
 
 async def later() -> None:
@@ -75,7 +76,8 @@ def project(tmp_path: Path) -> Path:
     (package / "__init__.py").touch()
     (package / "work.py").write_text(JOBS)
     (package / "app.py").write_text(
-        "from barback import App, no_services\nfrom shop import work\n"
+        "import logging\nfrom barback import App, no_services\nfrom shop import work\n"
+        "logging.getLogger('acme').setLevel(logging.INFO)\n"
         "app = App(jobs=[work.on_the_loop, work.in_a_thread, work.in_a_process, work.fail], services=no_services)\n"
     )
     return tmp_path
@@ -96,6 +98,7 @@ def test_each_line_of_a_handler_names_its_job_and_hostile_ones_stay_one_line(
     for where, name in WHERE.items():
         for told in (
             [event for event in events if event["event"] == f"standard {where}"],
+            [event for event in events if event["event"] == f"acme {where}"],
             [event for event in events if event["event"] == "structured" and event["where"] == where],
         ):
             assert [(one["job"], one["job_id"], one["attempt"]) for one in told] == [(name, ids[name], 1)]

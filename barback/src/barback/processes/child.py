@@ -22,7 +22,7 @@ from barback.answers import Answer as EnqueueAnswer
 from barback.current import CURRENT, Elsewhere
 from barback.errors import BarbackError
 from barback.job import AnyJob, Context, Job, Reply
-from barback.logs import configure_logging, send_logs_of
+from barback.logs import log_alike
 from barback.options import Overrides
 from barback.outcomes import Ending, after_error, after_return, describe
 from barback.payload import Payload, parse_payload, write_value
@@ -37,10 +37,9 @@ ANY_SIZE = PayloadLimits(warn_bytes=0, limit_bytes=0)
 """How large a payload may be is known to the worker, which checks it again."""
 
 
-def main(pipe: int, worker: int, logs: bool) -> None:
-    """Work until the pipe ends. `worker`: the pid of who started us. `logs`: configure them as it did."""
-    if logs:
-        configure_logging()
+def main(pipe: int, worker: int, levels: Mapping[str, int] | None) -> None:
+    """Work until the pipe ends. `worker`: the pid of who started us. `levels`: of its loggers, if it set any up."""
+    log_alike(levels)
     _end_with(worker)
     # Who stops a worker tells the worker, and it ends us once its jobs are done. No SIG_IGN: what a job starts would
     # inherit it.
@@ -94,7 +93,6 @@ class Child:
         self._pipe.send_bytes(pack(message))
 
     def _load(self, load: Load) -> Message:
-        send_logs_of(load.module)
         try:
             job: AnyJob = getattr(importlib.import_module(load.module), load.attribute)
             self._jobs[job.name] = job

@@ -13,7 +13,7 @@ from typing import Any
 
 from barback.errors import BarbackError, ProcessDied
 from barback.job import AnyJob, Context
-from barback.logs import is_configured
+from barback.logs import levels
 from barback.outcomes import Ending, describe
 from barback.payload import parse_payload
 from barback.processes.wire import Answer, Call, Cancel, Load, Message, Refusal, Start, pack, unpack
@@ -21,7 +21,7 @@ from barback.processes.wire import Answer, Call, Cancel, Load, Message, Refusal,
 # Not multiprocessing's own spawn: that runs the program's main module once more, worker and all if it is not guarded.
 PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[3]); "
-    "from barback.processes.child import main; main(int(sys.argv[1]), int(sys.argv[2]), bool(int(sys.argv[4])))"
+    "from barback.processes.child import main; main(int(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[4]))"
 )
 LOOK_S = 0.5
 """How often to see whether a silent child lives: what it started may hold its end of the pipe open."""
@@ -37,7 +37,7 @@ class Process:
     def __init__(self) -> None:
         self._pipe, theirs = Pipe()
         with theirs:
-            arguments = [str(theirs.fileno()), str(os.getpid()), json.dumps(sys.path), str(int(is_configured()))]
+            arguments = [str(theirs.fileno()), str(os.getpid()), json.dumps(sys.path), json.dumps(levels())]
             self._child = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-c", PROGRAM, *arguments],
                 stdin=subprocess.DEVNULL,
