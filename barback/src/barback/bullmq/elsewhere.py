@@ -12,8 +12,6 @@ from barback.errors import BarbackError
 from barback.examiner import Elsewhere
 
 META = ":meta"
-OF_WORKERS = ("stalled-check", "barback-checked")
-"""Keys of a queue that are there while a worker, Node's or ours, looks after it."""
 
 
 async def find(connection: Connection, prefix: str, queues: frozenset[str]) -> list[Elsewhere]:
@@ -54,8 +52,10 @@ async def _waiting(connection: Connection, prefix: str, queue: str) -> int | Non
     """How many should run by now and do not; None: it is not told."""
     keys = keys_of(prefix, queue)
     asked: Sequence[tuple[Any, ...]] = [
-        *(("EXISTS", keys[name]) for name in OF_WORKERS),
-        *(("LLEN", keys[name]) for name in ("wait", "paused")),
+        # There while a worker, Node's or ours, looks after the queue (as in `glancing`).
+        ("EXISTS", keys["stalled-check"]),
+        ("LLEN", keys["wait"]),
+        ("LLEN", keys["paused"]),
         ("ZCARD", keys["prioritized"]),
         ("ZCOUNT", keys["delayed"], 0, int(time.time() * 1000) * 0x1000),
     ]
@@ -66,6 +66,6 @@ async def _waiting(connection: Connection, prefix: str, queue: str) -> int | Non
         return None
     if None in counts:
         return None
+    is_worked, *waiting = counts
     # Another installation's, whose worker will come to them.
-    is_worked = any(counts[: len(OF_WORKERS)])
-    return 0 if is_worked else sum(counts[len(OF_WORKERS) :])
+    return 0 if is_worked else sum(waiting)
