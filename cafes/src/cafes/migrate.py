@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from cafes.errors import MigrationRefused, StoreError
-from cafes.store.connecting import OPTIONS, answered_in_time, is_outage, store_errors, unavailable
+from cafes.store.connecting import OPTIONS, is_outage, store_errors
 from cafes.store.fitness import ANOTHER_SHAPE, NO_HISTORY, RENEW, RESTORE, UNMADE, Condition, read_condition
 from cafes.store.history import SHAPE, History, Migration, migrations, read_history
 
@@ -59,10 +59,7 @@ async def _migrate(url: str, wanted: Sequence[Migration] | None) -> list[str]:
     applied: list[str] = []
     with store_errors(url):
         async with await AsyncConnection.connect(url, autocommit=True, **OPTIONS) as connection:
-            try:
-                condition = await answered_in_time(read_condition(connection))
-            except TimeoutError as error:
-                raise unavailable(url, error) from error
+            condition = await read_condition(connection, url)
             while migration := await _apply_next(connection, plan):
                 applied.append(f"{migration.version}_{migration.name}")
     if wanted is None and not applied:

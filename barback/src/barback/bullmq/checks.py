@@ -11,7 +11,7 @@ import structlog
 
 from barback.bullmq.connection import Connection
 from barback.bullmq.keys import keys_of
-from barback.bullmq.rights import find_refused
+from barback.bullmq.rights import commands_on, find_refused
 from barback.errors import BrokerUnfit
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("barback.bullmq")
@@ -105,8 +105,7 @@ def _read_only(replication: Info) -> str | None:
 async def _forbidden(connection: Connection, prefix: str, queues: Sequence[str]) -> str | None:
     """A script that is stopped half-way by what its user may not leaves jobs in no list."""
     keys = [keys_of(prefix, queue)["wait"] for queue in queues]
-    found = await find_refused(connection, keys) if keys else None
-    refused = [one for one in found or () if one.rpartition(" ")[2] in keys]
+    refused = await find_refused(connection, commands_on(keys)) if keys else None
     if not refused:
         return None
     more = f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""

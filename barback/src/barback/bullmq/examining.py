@@ -9,7 +9,7 @@ from barback.bullmq.keys import Keys, keys_of
 from barback.bullmq.leftovers import find_leftovers
 from barback.bullmq.numbers import whole_number
 from barback.bullmq.odd_keys import find_odd_keys
-from barback.bullmq.rights import find_refused
+from barback.bullmq.rights import commands_beside, commands_on, find_refused
 from barback.examiner import Elsewhere, Leftovers, Library, OddKey, Unheld
 
 
@@ -29,8 +29,8 @@ class BullMQExaminer:
         return f"{self._connection.address}, database {self._connection.database}, prefix '{self._prefix}'"
 
     async def refused(self, queues: Sequence[str]) -> list[str] | None:
-        ours = f"barback:{self._prefix}:documents"
-        return await find_refused(self._connection, [*(self._keys(queue)["wait"] for queue in queues), ours])
+        keys = [*(self._keys(queue)["wait"] for queue in queues), f"barback:{self._prefix}:documents"]
+        return await find_refused(self._connection, [*commands_on(keys), *commands_beside(keys[0])])
 
     async def elsewhere(self, queues: Sequence[str]) -> list[Elsewhere]:
         return await elsewhere.find(self._connection, self._prefix, frozenset(queues))

@@ -29,13 +29,21 @@ _ARGUMENTS = {
 """How many follow the key: a command that is too short is not looked at."""
 
 
-async def find_refused(connection: Connection, keys: Sequence[str]) -> list[str] | None:
-    """`COMMAND key` for each that the user may not, of these keys; None: a server that does not tell (Redis 6)."""
-    asked = [_on(command, key) for key in keys for command in ON_KEYS]
-    asked += [["BZPOPMIN", keys[0], "1"], ["CLIENT", "SETNAME", "x"], ["SCAN", "0"], ["SELECT", "0"]]
-    asked += [[command] for command in ("TIME", "PING", "MULTI", "EXEC")]
-    [answer] = await connection.ask([connection.script("findRefused", [], pack(asked))])
+async def find_refused(connection: Connection, commands: Sequence[Sequence[str]]) -> list[str] | None:
+    """The first two words of each that the user may not; None: a server that does not tell (Redis 6)."""
+    [answer] = await connection.ask([connection.script("findRefused", [], pack(commands))])
     return None if answer is None else [str(command) for command in answer]
+
+
+def commands_on(keys: Sequence[str]) -> list[list[str]]:
+    """All that scripts, and we, do with keys."""
+    return [_on(command, key) for key in keys for command in ON_KEYS]
+
+
+def commands_beside(key: str) -> list[list[str]]:
+    """What is sent beside scripts; `key`: one of those that are waited for."""
+    asked = [["BZPOPMIN", key, "1"], ["CLIENT", "SETNAME", "x"], ["SCAN", "0"], ["SELECT", "0"]]
+    return [*asked, *([command] for command in ("TIME", "PING", "MULTI", "EXEC"))]
 
 
 def _on(command: str, key: str) -> list[str]:

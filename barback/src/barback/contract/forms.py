@@ -79,10 +79,8 @@ def fields(schema: Schema) -> Mapping[str, Any]:
 
 def others(schema: Schema) -> Any:
     """The schema of an object's entries beside its own fields; None: nothing is said of them."""
-    by_pattern: Mapping[str, Any] = schema.get("patternProperties", {})
-    if len(by_pattern) == 1:
-        return next(iter(by_pattern.values()))
-    return schema.get("additionalProperties")
+    pattern = pattern_of_names(schema)
+    return schema.get("additionalProperties") if pattern is None else schema["patternProperties"][pattern]
 
 
 def pattern_of_names(schema: Schema) -> str | None:

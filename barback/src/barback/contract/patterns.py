@@ -26,8 +26,6 @@ LINES = {"\n": r"\n", "\r": r"\r", "\u2028": r"\u2028", "\u2029": r"\u2029"}
 """What would end a literal of JavaScript's."""
 OPENINGS, NOTHING_BEFORE = ("(", "(?:"), ("(", "(?:", "|", "^", "$")
 LAZY = "lazy"
-EVERY_LETTER = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x1_0000), 0x1_0400, 0x1_F600)))
-"""All that are likely in a pattern, and two beyond."""
 MOST_AMBIGUITIES = 1
 """Each costs the square, the cube … of a text's length, and one more a pattern that may begin anywhere."""
 ENDLESS = 100
@@ -205,4 +203,10 @@ def _may_be_nothing(atom: _Atom) -> bool:
 
 @lru_cache(maxsize=100)
 def _letters(part: str) -> frozenset[str]:
-    return frozenset(re.findall(part, EVERY_LETTER))
+    return frozenset(re.findall(part, _every_letter()))
+
+
+@lru_cache(maxsize=1)
+def _every_letter() -> str:
+    """All that are likely in a pattern, and two beyond."""
+    return "".join(map(chr, (*range(0xD800), *range(0xE000, 0x1_0000), 0x1_0400, 0x1_F600)))

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from barback.doctor.telling import some
 from barback.errors import BarbackError
 from barback.finding import Finding
 
@@ -58,15 +59,13 @@ def check_rights(refused: Sequence[str] | None) -> list[Finding]:
     """Which commands an ACL keeps from the user of REDIS_URL; None: it cannot be known."""
     if not refused:
         return []
-    told = list(_by_key(refused))
-    shown = ", ".join(told[:SHOWN]) + (f" and {len(told) - SHOWN} more" if len(told) > SHOWN else "")
     return [
         Finding(
             RIGHTS,
             "error",
-            f"The user of REDIS_URL may not do what a worker must: {shown}.",
+            f"The user of REDIS_URL may not do what a worker must: {some(list(_by_key(refused)), SHOWN)}.",
             "Give it the rights of `worker` in deploy/redis-users.acl (keys bull:* and barback:*; with BARBACK_PREFIX "
-            "the prefix in the place of bull), and load them: ACL LOAD.",
+            "the prefix in the place of bull), and load them: docs/docker.md says how.",
         )
     ]
 

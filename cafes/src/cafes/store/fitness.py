@@ -84,15 +84,23 @@ async def examine(url: str) -> list[Unfit]:
     """
     with store_errors(url):
         async with await AsyncConnection.connect(url, autocommit=True, **OPTIONS) as connection:
-            try:
-                condition = await answered_in_time(read_condition(connection))
-            except TimeoutError as error:
-                raise unavailable(url, error) from error
+            condition = await read_condition(connection, url)
     return list(troubles_of(condition, migrations()))
 
 
-async def read_condition(connection: AsyncConnection[TupleRow]) -> Condition:
-    """:raises psycopg.Error:"""
+async def read_condition(connection: AsyncConnection[TupleRow], url: str) -> Condition:
+    """What it says of the database at `url`.
+
+    :raises StoreUnavailable: it does not answer in time.
+    :raises psycopg.Error: it would not say.
+    """
+    try:
+        return await answered_in_time(_read_condition(connection))
+    except TimeoutError as error:
+        raise unavailable(url, error) from error
+
+
+async def _read_condition(connection: AsyncConnection[TupleRow]) -> Condition:
     user, has_cafes, is_made, may_ask = await one_row(connection, _SCHEMA)
     history = await read_history(connection)
     lacks = LACKS.validate_python((await one_row(connection, _LACKS))[0]) if may_ask else None

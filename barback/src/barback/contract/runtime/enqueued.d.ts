@@ -37,4 +37,4 @@ export declare class Enqueued<Result> {
     }): AsyncGenerator<Progress, void, void>;
 }
 /** What a promise gives, or undefined once the signal comes. What becomes of it then is nobody's affair. */
-export declare function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value | undefined>;
+export declare function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value | undefined>;

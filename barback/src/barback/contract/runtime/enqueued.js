@@ -157,15 +157,15 @@ export async function unlessAborted(promise, signal) {
     let stop = () => undefined;
     const aborted = new Promise((resolve) => {
         stop = () => resolve(undefined);
-        signal?.addEventListener("abort", stop);
-        if (signal?.aborted)
+        signal.addEventListener("abort", stop);
+        if (signal.aborted)
             stop();
     });
     try {
         return await Promise.race([promise, aborted]);
     }
     finally {
-        signal?.removeEventListener("abort", stop);
+        signal.removeEventListener("abort", stop);
     }
 }
 /** Wait for so long, until `woken` is, or the signal comes. */

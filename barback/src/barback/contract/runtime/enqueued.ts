@@ -160,22 +160,22 @@ function isSame(one: Told, other: Told | undefined): boolean {
 }
 
 /** What a promise gives, or undefined once the signal comes. What becomes of it then is nobody's affair. */
-export async function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value | undefined> {
+export async function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value | undefined> {
   let stop = (): void => undefined;
   const aborted = new Promise<undefined>((resolve) => {
     stop = () => resolve(undefined);
-    signal?.addEventListener("abort", stop);
-    if (signal?.aborted) stop();
+    signal.addEventListener("abort", stop);
+    if (signal.aborted) stop();
   });
   try {
     return await Promise.race([promise, aborted]);
   } finally {
-    signal?.removeEventListener("abort", stop);
+    signal.removeEventListener("abort", stop);
   }
 }
 
 /** Wait for so long, until `woken` is, or the signal comes. */
-async function quiet(ms: number, signal: AbortSignal | undefined, woken: (wake: () => void) => void): Promise<void> {
+async function quiet(ms: number, signal: AbortSignal, woken: (wake: () => void) => void): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const woke = new Promise<void>((resolve) => {
     woken(resolve);
